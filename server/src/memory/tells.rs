@@ -26,6 +26,9 @@ struct TellLine {
     /// The agents that were at work, by their labels.
     agents: Vec<String>,
     text: String,
+    /// Nothing is told: the run has ended, and what stands behind this line nobody reads.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ends: bool,
 }
 
 /// What an agent is told.
@@ -40,6 +43,12 @@ pub struct Told {
 /// The agents that a line is for, and what it tells them.
 type Addressed = (Vec<String>, Told);
 
+/// What a genuine line says.
+enum Said {
+    Told(Addressed),
+    Ended,
+}
+
 /// What is told to the agents of the run at work.
 pub struct Tells {
     dir: Dir,
@@ -52,6 +61,8 @@ pub struct Tells {
 struct State {
     /// Bytes of the file that were read.
     read: u64,
+    /// Whether the line was read behind which nothing counts.
+    ended: bool,
     seen: BTreeSet<String>,
     entries: Vec<Entry>,
 }
@@ -126,11 +137,20 @@ impl Tells {
         missed
     }
 
-    /// The run ends. Answers with the agents, and what they were told and did not take.
-    pub fn missed(&self) -> Vec<(String, String)> {
+    /// The run ends, and whoever tells its agents something from now on is refused. Answers with the agents, and what they were
+    /// told before and did not take.
+    pub fn close(&self) -> Vec<(String, String)> {
+        let end = TellLine { ends: true, ..self.line(&[], "") };
+        if let Err(error) = write(&self.dir, &self.seal, &end) {
+            tracing::warn!(%error, "what is told from now on is reported by nobody");
+        }
         let state = self.read_on();
         let missed = state.entries.iter().filter(|entry| entry.stage != Stage::Taken);
         missed.map(|entry| (entry.agent.clone(), entry.told.text.clone())).collect()
+    }
+
+    fn line(&self, agents: &[String], text: &str) -> TellLine {
+        TellLine::now(&self.run, agents, text)
     }
 
     /// Read what was added to the file.
@@ -139,8 +159,12 @@ impl Tells {
         match read(&self.dir, &self.seal, &self.run, state.read) {
             Ok((lines, read)) => {
                 state.read = read;
-                for (agents, told) in lines {
-                    if state.seen.insert(told.id.clone()) {
+                for said in lines {
+                    let Said::Told((agents, told)) = said else {
+                        state.ended = true;
+                        break;
+                    };
+                    if !state.ended && state.seen.insert(told.id.clone()) {
                         let entry = |agent| Entry { agent, told: told.clone(), stage: Stage::Waiting };
                         state.entries.extend(agents.into_iter().map(entry));
                     }
@@ -157,17 +181,36 @@ impl Tells {
     }
 }
 
-/// Add a line for these agents.
-pub(super) fn append(dir: &Dir, seal: &Seal, run: &str, agents: &[String], text: &str) -> io::Result<()> {
-    let (run, agents, text) = (run.to_owned(), agents.to_vec(), text.to_owned());
-    let line = serde_json::to_string(&TellLine { at: Timestamp::now(), run, agents, text })?;
+impl TellLine {
+    fn now(run: &str, agents: &[String], text: &str) -> Self {
+        let (run, agents, text) = (run.to_owned(), agents.to_vec(), text.to_owned());
+        Self { at: Timestamp::now(), run, agents, text, ends: false }
+    }
+}
+
+/// Add a line for these agents. Whether the run counts it: it stands in front of the one that ends the run, or there is none.
+/// Appended lines have one order, and so either the run reads it at its end at the latest, or this says that it does not.
+pub(super) fn append(dir: &Dir, seal: &Seal, run: &str, agents: &[String], text: &str) -> io::Result<bool> {
+    let own = write(dir, seal, &TellLine::now(run, agents, text))?;
+    let (lines, _) = read(dir, seal, run, 0)?;
+    let first = lines.iter().find(|said| match said {
+        Said::Told((_, told)) => own.contains(&told.id),
+        Said::Ended => true,
+    });
+    Ok(matches!(first, Some(Said::Told(_))))
+}
+
+/// Add a line. Answers with it as it stands in the file.
+fn write(dir: &Dir, seal: &Seal, line: &TellLine) -> io::Result<String> {
+    let line = journal::sealed(seal, SEAL_KIND, &serde_json::to_string(line)?);
     let mut file = open_append(dir, TELL)?;
-    file.write_all(journal::sealed(seal, SEAL_KIND, &line).as_bytes())?;
-    file.sync_data()
+    file.write_all(line.as_bytes())?;
+    file.sync_data()?;
+    Ok(line)
 }
 
 /// The genuine lines beyond the first `from` bytes, and how many bytes there are by now.
-fn read(dir: &Dir, seal: &Seal, run: &str, from: u64) -> io::Result<(Vec<Addressed>, u64)> {
+fn read(dir: &Dir, seal: &Seal, run: &str, from: u64) -> io::Result<(Vec<Said>, u64)> {
     let mut lines = NewLines::open(dir, TELL, MAX_TELL_LINE_BYTES, from)?;
     let mut all = Vec::new();
     while let Some(line) = lines.next()? {
@@ -176,16 +219,26 @@ fn read(dir: &Dir, seal: &Seal, run: &str, from: u64) -> io::Result<(Vec<Address
     Ok((all, lines.read()))
 }
 
-fn verified(line: &[u8], seal: &Seal, run: &str) -> Option<Addressed> {
+fn verified(line: &[u8], seal: &Seal, run: &str) -> Option<Said> {
     let body = journal::verified_body(line, seal, SEAL_KIND)?;
     let (_, mac) = std::str::from_utf8(line).ok()?.trim_end().strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
     let line: TellLine = serde_json::from_str(&format!("{body}}}")).ok()?;
-    (line.run == run).then(|| (line.agents, Told { id: mac.to_owned(), text: line.text }))
+    (line.run == run).then(|| match line.ends {
+        true => Said::Ended,
+        false => Said::Told((line.agents, Told { id: mac.to_owned(), text: line.text })),
+    })
 }
 
 /// What was told in a run, with the agents that did not take it.
 fn not_taken(dir: &Dir, seal: &Seal, run: &str) -> io::Result<Vec<Addressed>> {
-    let (mut lines, _) = read(dir, seal, run, 0)?;
+    let (lines, _) = read(dir, seal, run, 0)?;
+    let mut lines: Vec<Addressed> = lines
+        .into_iter()
+        .map_while(|said| match said {
+            Said::Told(addressed) => Some(addressed),
+            Said::Ended => None,
+        })
+        .collect();
     if lines.is_empty() {
         return Ok(lines);
     }
@@ -234,7 +287,28 @@ mod tests {
         append(&dir, &seal, "r", &agents(&["implement/T1"]), "too late").unwrap();
         assert_eq!(tells.end("implement/T2"), ["use tabs"]);
         let missed = [("implement/T2", "use tabs"), ("implement/T1", "too late")];
-        assert_eq!(tells.missed(), missed.map(|(agent, text)| (agent.to_owned(), text.to_owned())));
+        assert_eq!(tells.close(), missed.map(|(agent, text)| (agent.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn whoever_tells_something_at_the_end_of_a_run_is_reported_by_it_or_refused() {
+        let (_folder, dir, seal) = folder();
+        let tells = Tells::open(&dir, seal.clone(), "r", None).unwrap();
+        let tell = |text: &str| append(&dir, &seal, "r", &agents(&["plan"]), text).unwrap();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (0..4)
+                .map(|other| scope.spawn(move || (0..20).filter(|n| tell(&format!("{other}-{n}"))).count()))
+                .collect();
+            let reported = tells.close().len();
+            let told: usize = others.into_iter().map(|other| other.join().unwrap()).sum();
+            assert_eq!(told, reported, "each was told to be taken or reported, never both and never neither");
+        });
+        assert!(!tell("after the end"));
+        assert!(tells.waiting_for("plan").iter().all(|told| told.text != "after the end"));
+        let (_next_folder, next, _) = folder();
+        let before = tells.close().len();
+        let tells = Tells::open(&next, seal.clone(), "r2", Some((&dir, "r"))).unwrap();
+        assert_eq!(tells.waiting_for("plan").len(), before, "what was refused is told to no later run");
     }
 
     #[test]

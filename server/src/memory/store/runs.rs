@@ -214,11 +214,12 @@ impl Store {
         self.write_run_file(run, CANCEL, b"").map(drop)
     }
 
-    /// Tells agents of a run something, by their labels: each takes it with its next request, where one comes.
+    /// Tells agents of a run something, by their labels: each takes it with its next request, where one comes. Answers whether
+    /// the run knows of it: after its end nobody does.
     ///
     /// # Errors
     /// When the run's folder is not there, or the line cannot be written.
-    pub fn tell(&self, run: &RunId, agents: &[String], text: &str) -> Result<(), MemoryError> {
+    pub fn tell(&self, run: &RunId, agents: &[String], text: &str) -> Result<bool, MemoryError> {
         let told = tells::append(&self.run_folder(run)?, &self.seal, run.as_str(), agents, text);
         told.map_err(|source| self.file_error("write", &format!("{RUNS}/{run}/tell.jsonl"), source))
     }

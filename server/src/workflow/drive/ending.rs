@@ -6,7 +6,7 @@ use crate::contracts::{PhaseName, RecommendedAction, ReviewOutput};
 use crate::memory::{Memory, MemoryError};
 use crate::text;
 use crate::workflow::changes::files::Changes;
-use crate::workflow::run::activity::{TOLD_SHOWN, told_name};
+use crate::workflow::run::activity::{told_name, told_words};
 use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::NewEvent;
@@ -124,11 +124,9 @@ pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
 
 /// What the user told agents that no request took; empty where there is none.
 fn not_taken(run: &Run) -> String {
-    let missed = run.context.tells.missed();
-    let missed: Vec<String> = missed
-        .iter()
-        .map(|(agent, text)| format!("{}: \"{}\"", told_name(agent), text::short_line(text, TOLD_SHOWN)))
-        .collect();
+    let missed = run.context.tells.close();
+    let missed: Vec<String> =
+        missed.iter().map(|(agent, text)| format!("{}: \"{}\"", told_name(agent), told_words(run, text))).collect();
     if missed.is_empty() {
         return String::new();
     }

@@ -1,6 +1,7 @@
 //! What agents are doing, as events for people.
 
 use super::phase_names::IMPLEMENT;
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,14 @@ use super::events::{EventError, EventErrorKind, EventPhase, EventStatus, NewEven
 use super::phase::Run;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::PhaseName;
-use crate::models::TurnProgress;
+use crate::models::{Tier, TurnProgress};
 use crate::text::{count, short_line, tokens, whole_seconds};
 
 /// Interval of the events about a long answer.
 const OUTPUT_EVERY: Duration = Duration::from_secs(3);
 
 /// Characters shown of what the user told an agent.
-pub(crate) const TOLD_SHOWN: usize = 200;
+const TOLD_SHOWN: usize = 200;
 
 /// The label of the agent of a task.
 pub(crate) fn task_agent(task: &str) -> String {
@@ -32,10 +33,17 @@ pub(crate) fn task_agent(task: &str) -> String {
 /// When the journal cannot be written.
 pub(crate) fn close_agent(run: &Run, agent: &str) -> Result<(), PhaseError> {
     for text in run.context.tells.end(agent) {
-        let message = format!("not taken by {}: {}", told_name(agent), short_line(&text, TOLD_SHOWN));
+        let message = format!("not taken by {}: {}", told_name(agent), told_words(run, &text));
         run.emit(EventPhase::Workflow, EventStatus::Progress, message);
     }
     Ok(run.context.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
+}
+
+/// What the user told an agent, in a line of an event and without a key in use.
+pub(crate) fn told_words(run: &Run, text: &str) -> String {
+    let model = run.model(Tier::Fast);
+    let masked = model.as_ref().map_or(Cow::Borrowed(text), |model| model.masked(text));
+    short_line(&masked, TOLD_SHOWN)
 }
 
 /// What people call the agent of this label: by its task, or its phase.

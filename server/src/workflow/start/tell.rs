@@ -1,9 +1,11 @@
 //! Tells agents at work something, from whatever process: they take it with their next request.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::contracts::{MAX_TELL_BYTES, PhaseName};
 use crate::memory::{LockHolder, Memory, RunId, Store, tidied};
+use crate::text::safe_lines;
 use crate::workflow::run::activity::task_agent;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
@@ -19,39 +21,95 @@ pub struct ToldTo {
     pub names: Vec<String>,
 }
 
+/// How long an agent is waited for between two of them, and at which interval it is looked for.
+const BETWEEN: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Why nobody is told.
+#[derive(Debug, PartialEq, Eq)]
+enum Nobody {
+    /// One agent has ended and the next is about to begin.
+    Yet(String),
+    /// That does not change by itself.
+    Now(String),
+}
+
 /// Tell the conversation of the phase at work, every running task, or this one. It is taken with the next request that is made;
-/// where none is made any more, the run says so.
+/// where none is made any more, the run says so. Between two agents the next one is waited for, for a moment.
 ///
 /// # Errors
 /// When the text is empty or too long, nothing is at work, a plan waits for an answer, or the task is none that runs.
 pub fn tell(store: &Store, phases: &Phases, text: &str, task: Option<&str>) -> Result<ToldTo, StartError> {
-    let usage = |message: String| Err(StartError::Usage(message));
+    let text = valid(text).map_err(StartError::Usage)?;
+    let began = Instant::now();
+    loop {
+        match tell_now(store, phases, &text, task)? {
+            Ok(told) => return Ok(told),
+            Err(Nobody::Yet(_)) if began.elapsed() < BETWEEN => std::thread::sleep(LOOK_EVERY),
+            Err(Nobody::Yet(why) | Nobody::Now(why)) => return Err(StartError::Usage(why)),
+        }
+    }
+}
+
+/// The text as it is told.
+///
+/// # Errors
+/// Why it is not.
+fn valid(text: &str) -> Result<String, String> {
     let text = tidied(text);
-    if text.is_empty() {
-        return usage("there is nothing to tell: the text is empty".to_owned());
+    if safe_lines(&text).trim().is_empty() {
+        return Err("there is nothing to tell: the text is empty".to_owned());
+    }
+    if text.contains('\0') {
+        return Err("the text holds a NUL character, which is never told".to_owned());
     }
     if text.len() > MAX_TELL_BYTES {
-        return usage(format!(
+        return Err(format!(
             "the text has {} bytes, and may have {MAX_TELL_BYTES}; put what is long into a file and name it: agents read files",
             text.len()
         ));
     }
-    let Some((holder, run)) = at_work(store) else { return usage(NOTHING_RUNS.to_owned()) };
+    Ok(text)
+}
+
+fn tell_now(
+    store: &Store,
+    phases: &Phases,
+    text: &str,
+    task: Option<&str>,
+) -> Result<Result<ToldTo, Nobody>, StartError> {
+    let now = |why: &str| Ok(Err(Nobody::Now(why.to_owned())));
+    let Some((holder, run)) = at_work(store) else { return now(NOTHING_RUNS) };
     if !store.seal().is_kept() && holder.pid != std::process::id() {
-        return usage(NO_KEY.to_owned());
+        return now(NO_KEY);
     }
     let events: Vec<PhaseEvent> = store.events(&run)?;
     let (memory, _faults) = store.inspect()?;
-    let recipients = recipients(&Standing::of(&events), phases, &memory, task).map_err(StartError::Usage)?;
+    let recipients = match recipients(&Standing::of(&events), phases, &memory, task) {
+        Ok(recipients) => recipients,
+        Err(nobody) => return Ok(Err(nobody)),
+    };
     let agents: Vec<String> = recipients.iter().map(|(agent, _)| agent.clone()).collect();
-    store.tell(&run, &agents, &text)?;
-    if at_work(store).is_none_or(|(_, now)| now != run) {
-        return usage(format!("run {run} ended just now: nobody takes what you told"));
+    if !store.tell(&run, &agents, text)? {
+        return now(&format!("run {run} ended just now: nobody takes what you told"));
     }
-    Ok(ToldTo { run: run.to_string(), names: recipients.into_iter().map(|(_, name)| name).collect() })
+    if at_work(store).is_none_or(|(_, now)| now != run) && !has_ended(store, &run)? {
+        return now(&format!(
+            "run {run} broke off just now, and no agent took what you told; tell it again once the work goes on"
+        ));
+    }
+    Ok(Ok(ToldTo { run: run.to_string(), names: recipients.into_iter().map(|(_, name)| name).collect() }))
+}
+
+/// Whether the last event of a run tells its end, and with it what nobody took.
+fn has_ended(store: &Store, run: &RunId) -> Result<bool, StartError> {
+    let events: Vec<PhaseEvent> = store.events(run)?;
+    Ok(events.iter().any(|event| event.outcome.is_some()))
 }
 
 const NOTHING_RUNS: &str = "nothing runs here: there is no agent to tell anything";
+const WAITS: &str = "the plan waits for your answer, and no agent is at work. Say what should be different by Revise: \
+                     `baton plan --feedback \"…\"`";
 const NO_KEY: &str = "the run belongs to another process, which could not tell that it was you: Baton's state folder \
                       ($XDG_STATE_HOME/baton, else ~/.local/state/baton) cannot be written. Make it writable";
 
@@ -110,27 +168,34 @@ fn recipients(
     phases: &Phases,
     memory: &Memory,
     task: Option<&str>,
-) -> Result<Vec<(String, String)>, String> {
-    let Some(phase) = standing.phase else { return Err("no agent is at work yet; tell it once one is".to_owned()) };
+) -> Result<Vec<(String, String)>, Nobody> {
+    let yet = |why: &str| Err(Nobody::Yet(why.to_owned()));
+    let Some(phase) = standing.phase else { return yet("no agent is at work yet; tell it once one is") };
     if phase == PLAN && standing.status == Some(EventStatus::Waiting) {
-        return Err(
-            "the plan waits for your answer, and no agent is at work. Say what should be different by Revise: \
-                    `baton plan --feedback \"…\"`"
-                .to_owned(),
-        );
+        return match &memory.approval {
+            None => Err(Nobody::Now(WAITS.to_owned())),
+            Some(approval) if approval.is_rejected() => {
+                Err(Nobody::Now("the plan is rejected, and no agent is at work any more".to_owned()))
+            }
+            Some(_) => yet("the plan is approved, and no agent is at work yet; tell it once one is"),
+        };
     }
     let has_tasks = phases.get(phase).is_some_and(|phase| phase.changes_files());
+    if has_tasks && standing.tasks.is_empty() && !standing.is_over() {
+        return yet(&format!("no agent is at work in the {phase} phase yet; tell it once one is"));
+    }
     if let Some(task) = task {
-        return one_task(standing, memory, task, phase).map(|agent| vec![(agent, task.to_owned())]);
+        let agent = one_task(standing, memory, task, phase).map_err(Nobody::Now)?;
+        return Ok(vec![(agent, task.to_owned())]);
     }
     if standing.is_over() {
-        return Err(format!("no agent is at work now: the {phase} phase is over"));
+        return yet(&format!("no agent is at work now: the {phase} phase is over"));
     }
     if !has_tasks {
         return Ok(vec![(phases.agent_of(phase, memory), phase.to_string())]);
     }
     match standing.running() {
-        running if running.is_empty() => Err(format!("no agent is at work in the {phase} phase now")),
+        running if running.is_empty() => yet(&format!("no agent is at work in the {phase} phase now")),
         running => Ok(running.into_iter().map(|task| (task_agent(task), task.to_owned())).collect()),
     }
 }
@@ -182,8 +247,50 @@ mod tests {
     }
 
     fn told(events: &[PhaseEvent], task: Option<&str>) -> Result<Vec<String>, String> {
-        let told = recipients(&Standing::of(events), &phases(), &Memory::default(), task)?;
+        told_with(events, &Memory::default(), task).map_err(|nobody| match nobody {
+            Nobody::Yet(why) | Nobody::Now(why) => why,
+        })
+    }
+
+    fn told_with(events: &[PhaseEvent], memory: &Memory, task: Option<&str>) -> Result<Vec<String>, Nobody> {
+        let told = recipients(&Standing::of(events), &phases(), memory, task)?;
         Ok(told.into_iter().map(|(agent, _)| agent).collect())
+    }
+
+    #[test]
+    fn the_next_agent_is_waited_for_and_a_person_is_not() {
+        use EventStatus::{Done, Started, Waiting};
+        let answered = |decision: &str| {
+            let approval = serde_json::json!({
+                "plan_sha256": "0", "decision": decision, "by": "person", "tasks": null, "at": "2026-01-01T00:00:00Z"
+            });
+            Memory { approval: serde_json::from_value(approval).unwrap(), ..Memory::default() }
+        };
+        let (open, approved, rejected) = (Memory::default(), answered("approved"), answered("rejected"));
+        let mut events = vec![event(PLAN, None, Started), event(PLAN, None, Done), event(PLAN, None, Waiting)];
+        let is_yet = |events: &[PhaseEvent], memory: &Memory, task: Option<&str>| {
+            matches!(told_with(events, memory, task), Err(Nobody::Yet(_)))
+        };
+        assert!(!is_yet(&events, &open, None) && !is_yet(&events, &rejected, None));
+        assert!(is_yet(&events, &approved, None) && is_yet(&events, &approved, Some("T1")), "it is about to begin");
+        events.push(event(IMPLEMENT, None, Started));
+        assert!(is_yet(&events, &approved, None) && is_yet(&events, &approved, Some("T1")), "no task has begun");
+        events.push(event(IMPLEMENT, Some("T1"), Started));
+        assert_eq!(told_with(&events, &approved, Some("T1")), Ok(vec!["implement/T1".to_owned()]));
+        assert!(!is_yet(&events, &approved, Some("T2")), "others are at work, and it may come late or never");
+        events.push(event(IMPLEMENT, Some("T1"), Done));
+        assert!(is_yet(&events, &approved, None), "the next task, or the review");
+        assert!(is_yet(&[], &open, None), "the run has just begun");
+    }
+
+    #[test]
+    fn a_text_without_anything_to_see_is_none() {
+        for empty in ["", "  ", "\n\t\r\n", "\u{feff} ", "\u{1b}[0m", "\u{200b}\u{202e}"] {
+            assert!(valid(empty).unwrap_err().contains("the text is empty"), "{empty:?}");
+        }
+        assert!(valid("a\0b").unwrap_err().contains("NUL"));
+        assert!(valid(&"x".repeat(100 * 1024)).unwrap_err().contains("has 102400 bytes, and may have 16384"));
+        assert_eq!(valid("  say \u{1b}[31mred\r\nnow ").unwrap(), "say \u{1b}[31mred\nnow");
     }
 
     #[test]
