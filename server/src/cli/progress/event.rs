@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::text;
-use crate::workflow::{Outcome, PhaseEvent};
+use crate::workflow::{EventStatus, Outcome, PhaseEvent};
 
 /// The time between; none when the clock was set back.
 pub(super) fn time_between(start: Timestamp, end: Timestamp) -> Duration {
@@ -25,6 +25,13 @@ pub(super) fn outcome_words(event: &PhaseEvent) -> Option<&'static str> {
         Outcome::Cancelled => "stopped",
         Outcome::RolledBack => "undone",
     })
+}
+
+/// Progress that keeps a line of its own in either view, since it happens once and what follows does not tell of it: what the
+/// user told an agent, and a second attempt by another model.
+pub(super) fn is_lasting(event: &PhaseEvent) -> bool {
+    event.status == EventStatus::Progress
+        && ["told ", "second attempt", "no second attempt"].iter().any(|first| event.message.starts_with(first))
 }
 
 /// The message of an event and, where it says more, of its error.

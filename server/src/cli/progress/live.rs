@@ -9,7 +9,7 @@ use console::Style as Paint;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 
-use super::event::{message_of, outcome_words, time_between};
+use super::event::{is_lasting, message_of, outcome_words, time_between};
 use crate::contracts::PhaseName;
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, Outcome, PhaseEvent};
@@ -86,6 +86,7 @@ impl Live {
     /// Show an event of a phase or task that has been running for `took`.
     pub(super) fn on(&mut self, event: &PhaseEvent, took: Duration) {
         match (&event.task, event.phase) {
+            _ if is_lasting(event) => self.lasting(event),
             (Some(task), _) => self.task(task, event, took),
             (None, EventPhase::Workflow) => self.workflow(event, took),
             (None, _) => self.phase(event, took),
@@ -135,6 +136,18 @@ impl Live {
                 self.print(&finished(status, "baton", took, &words));
             }
         }
+    }
+
+    /// A line that stays above what runs, which goes on as it was.
+    fn lasting(&self, event: &PhaseEvent) {
+        let message = message_of(event);
+        let line = match &event.task {
+            // It names the task.
+            Some(_) if message.starts_with("told ") => format!("  {message}"),
+            Some(task) => format!("  {}: {message}", text::safe_line(task)),
+            None => message,
+        };
+        self.print(&Paint::new().for_stderr().dim().apply_to(line));
     }
 
     fn phase(&mut self, event: &PhaseEvent, took: Duration) {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::time::Duration;
 
-use super::event::{message_of, outcome_words};
+use super::event::{is_lasting, message_of, outcome_words};
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
@@ -71,7 +71,6 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
 fn is_news(event: &PhaseEvent) -> bool {
     let message = event.message.to_lowercase();
     event.phase == EventPhase::Workflow
-        || ["wrote", "refused", "check ", "told ", "second attempt", "no second attempt"]
-            .iter()
-            .any(|first| message.starts_with(first))
+        || is_lasting(event)
+        || ["wrote", "refused", "check "].iter().any(|first| message.starts_with(first))
 }

@@ -277,3 +277,44 @@ fn a_message_that_has_no_room_ends_with_a_mark() {
     assert!(drawn[0].ends_with("Implementing 2 t…"), "{drawn:?}");
     assert!(drawn[1].ends_with('…') && drawn.iter().all(|line| line.chars().count() <= 40), "{drawn:?}");
 }
+
+#[test]
+fn what_was_told_and_a_second_attempt_keep_their_lines() {
+    let events = [
+        event(0, "plan started", ""),
+        event(1, "plan progress", "told plan: Keep it small."),
+        event(2, "plan done", "1 task"),
+        event(2, "implement started", "Implementing 1 task"),
+        event(3, "implement/T1 started", "told to trim"),
+        event(4, "implement/T1 progress", "editing a.rs"),
+        event(5, "implement/T1 progress", "told T1: Use tabs,\u{1b}[2J not spaces."),
+        event(6, "implement/T1 progress", "second attempt by the balanced tier (some:model): failed"),
+        event(7, "implement/T1 progress", "thinking"),
+    ];
+    let (progress, terminal) = live(8);
+    events.iter().for_each(|event| progress.on(event));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+            told plan: Keep it small.
+            ✓ plan          2.0 s  1 task
+              told T1: Use tabs, not spaces.
+              T1: second attempt by the balanced tier (some:model): failed
+            ⠋ implement       6 s  Implementing 1 task
+              ⠋ T1       5 s  told to trim · thinking
+        "#]],
+    );
+    logged(
+        &events,
+        expect![[r#"
+            [     0 s] plan started
+            [     1 s] plan: told plan: Keep it small.
+            [     2 s] plan done: 1 task
+            [     2 s] implement started: Implementing 1 task
+            [     3 s] implement T1 started: told to trim
+            [     5 s] implement T1: told T1: Use tabs, not spaces.
+            [     6 s] implement T1: second attempt by the balanced tier (some:model): failed
+        "#]],
+    );
+}
