@@ -52,7 +52,7 @@ fn the_next_tier_goes_on_with_the_edits_and_notes_of_one_that_failed() {
     let second = vec![edits("src/t1.rs", "    1\n", "    2\n"), completed(&["src/t1.rs"])];
     let api = MessagesApi::start(script(first, second));
     let done = run(&session, &api).run().expect(0);
-    done.prints(&format!("T1 took a second attempt, by {SONNET} (completed)."));
+    done.prints(&format!("T1 took 2 attempts: {HAIKU} (failed), {SONNET} (completed)."));
     assert_eq!(models(&api), ["claude-haiku-5-5", "claude-sonnet-5-5"]);
     assert!(session.text("src/t1.rs").contains("    2\n"), "{}", session.text("src/t1.rs"));
     let told = api.first_message("implement/T1", 1);
@@ -128,6 +128,48 @@ fn the_same_model_or_too_small_a_rest_of_the_budget_is_said_and_nothing_is_tried
     run(&session, &api).env("BATON_BUDGET_TOKENS", "45000").run().expect(1);
     assert_eq!(models(&api).len(), 1);
     assert!(says(&session, "no second attempt by the balanced tier: failed, and it may take about"));
+}
+
+#[test]
+fn one_attempt_fits_the_budget_and_the_second_does_not() {
+    // As large as what one attempt is taken to need, so that the rest after the first is too small.
+    let session = Session::new(&workspace(1));
+    let long = "x".repeat(300);
+    let first = || vec![edits("src/t1.rs", "    0\n", &format!("    1 // {long}\n")), failed("No idea.")];
+    let needs = |budget: &str| {
+        let api = MessagesApi::start(script(first(), vec![completed(&["src/t1.rs"])]));
+        session.baton(["reset"]).run();
+        run(&session, &api).env("BATON_BUDGET_USD", budget).run();
+        models(&api).len()
+    };
+    assert_eq!(needs("5"), 2, "with enough money there is a second one");
+    let session = Session::new(&workspace(1));
+    let api = MessagesApi::start(script(first(), vec![completed(&["src/t1.rs"])]));
+    run(&session, &api).env("BATON_BUDGET_USD", "0.05").run().expect(1);
+    assert_eq!(models(&api), ["claude-haiku-5-5"]);
+    assert!(says(&session, "no second attempt by the balanced tier: failed, and it may take about $"));
+    assert_eq!(attempts(&session), Value::Null, "one attempt is no list");
+}
+
+#[test]
+fn a_task_that_both_tiers_fail_at_lists_its_attempts_everywhere() {
+    let session = Session::new(&workspace(1));
+    let api = MessagesApi::start(script(vec![failed("No idea.")], vec![failed("Nor have I.")]));
+    let words = format!("T1 took 2 attempts: {HAIKU} (failed), {SONNET} (failed).");
+    run(&session, &api).run().expect(1).prints(&words);
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    assert_eq!(status["tasks"][0]["attempts"], attempts(&session));
+    assert_eq!(attempts(&session).as_array().map(Vec::len), Some(2));
+    assert!(status["summary"].as_str().expect("a summary").contains("T1 failed: Nor have I. "), "{status}");
+    session.baton(["status"]).run().expect(0).prints(&format!("attempts: {HAIKU} (failed), {SONNET} (failed)"));
+
+    // What neither model handed on in the right form is no result of theirs, and both were asked all the same.
+    let session = Session::new(&workspace(1));
+    let idle = || vec![Reply::text("hm"), Reply::text("hm"), Reply::text("hm")];
+    let bad = || Reply::tool("submit_result", json!({ "status": "what" }));
+    let api = MessagesApi::start(script(vec![bad(), bad(), bad()], idle()));
+    run(&session, &api).run();
+    assert_eq!(attempts(&session).as_array().map(Vec::len), Some(2), "{}", session.handoff("impl_report.json"));
 }
 
 #[test]

@@ -140,6 +140,7 @@ mod tests {
             activity: None,
             files: Vec::new(),
             criteria: states.iter().enumerate().map(criterion).collect(),
+            attempts: Vec::new(),
         }
     }
 

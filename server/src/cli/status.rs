@@ -9,7 +9,7 @@ use super::output::{AS_RECORDED, columns, issue_line, print, row, way_on_lines};
 use super::proof::{check_lines, criterion_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
-use crate::contracts::{safe_values, short_commit};
+use crate::contracts::{Attempt, safe_values, short_commit};
 use crate::text;
 use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
 
@@ -63,6 +63,9 @@ fn status_text(status: &Status, columns: usize) -> String {
             let title = format!("{}{}", text::safe_line(&task.title), said.unwrap_or_default());
             let state = task.status.to_string().replace('_', " ");
             lines.push(row(&format!("{:<10} {state:<12} ", task.id), &title, columns));
+            let attempts: Vec<String> = task.attempts.iter().map(Attempt::words).collect();
+            let said = (!attempts.is_empty()).then(|| text::paragraph("  attempts: ", &attempts.join(", "), columns));
+            lines.extend(said);
             lines.extend(criterion_lines(task, "  ", columns));
         }
     }

@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
+use crate::text::safe_line;
 
 /// What the implement phase did, task by task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +58,17 @@ pub struct TaskResult {
     pub attempts: Vec<Attempt>,
 }
 
+impl TaskResult {
+    /// `T1 took 2 attempts: anthropic:claude-haiku-5-5 (failed), anthropic:claude-sonnet-5-5 (completed)`; `None` of a task that
+    /// took one.
+    pub fn attempts_words(&self) -> Option<String> {
+        (self.attempts.len() > 1).then(|| {
+            let told: Vec<String> = self.attempts.iter().map(Attempt::words).collect();
+            format!("{} took {} attempts: {}", safe_line(&self.task_id), told.len(), told.join(", "))
+        })
+    }
+}
+
 /// One attempt at a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
@@ -72,6 +84,11 @@ impl Attempt {
     /// An attempt by this model.
     pub fn new(tier: &str, model: &str, status: TaskStatus) -> Self {
         Self { tier: tier.to_owned(), model: model.to_owned(), status }
+    }
+
+    /// `anthropic:claude-haiku-5-5 (failed)`.
+    pub fn words(&self) -> String {
+        format!("{} ({})", safe_line(&self.model), self.status.as_str())
     }
 }
 

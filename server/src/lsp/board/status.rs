@@ -139,6 +139,7 @@ mod tests {
             activity: None,
             files: Vec::new(),
             criteria: Vec::new(),
+            attempts: Vec::new(),
         };
         let tasks = [
             task("T1", TaskState::Completed),

@@ -56,15 +56,15 @@ pub(super) async fn escalation(
 }
 
 impl Escalation {
-    /// What counts of the two attempts. Where the second failed, the edits of a first one that did part of the work are back in
-    /// place.
+    /// What counts of the two attempts, and both of them. Where the second failed, the edits of a first one that did part of the
+    /// work are back in place.
     pub(super) fn settle(
         self,
         run: &Run,
         assignment: &Assignment,
         second: Submitted,
         staging: &SharedStaging,
-    ) -> Submitted {
+    ) -> (Submitted, Vec<Attempt>) {
         let task = assignment.task.id.as_str();
         let attempts = vec![
             Attempt::new(assignment.tier.as_str(), assignment.model.id(), status_of(&self.first)),
@@ -72,7 +72,7 @@ impl Escalation {
         ];
         let has_failed = second.as_ref().map_or(true, |result| result.status.has_failed());
         let is_partial = self.first.as_ref().is_ok_and(|result| result.status == TaskStatus::Partial);
-        match (self.first, second) {
+        let counts = match (self.first, second) {
             // Nothing more is to be done or written then.
             (_, Err(error @ (AgentError::Cancelled | AgentError::Journal(_) | AgentError::Memory(_)))) => Err(error),
             (Ok(first), second) if is_partial && has_failed => {
@@ -80,15 +80,15 @@ impl Escalation {
                 let message = format!("second attempt failed, and the first counts: {}", short_line(&why, 200));
                 run.emit_for_task(IMPLEMENT, EventStatus::Progress, Some(task), message);
                 *staging.lock().unwrap_or_else(PoisonError::into_inner) = self.edits;
-                Ok(TaskResult { attempts, ..first })
+                Ok(first)
             }
-            (_, Ok(second)) => Ok(TaskResult { attempts, ..second }),
+            (_, Ok(second)) => Ok(second),
             (Ok(first), Err(error)) => {
                 let why = error.to_string();
                 let why = why.trim_end_matches('.');
                 let notes =
                     with_note(&first.notes, &format!("The second attempt, by {}, failed: {why}.", self.model.id()));
-                Ok(TaskResult { attempts, notes, ..first })
+                Ok(TaskResult { notes, ..first })
             }
             // That a model cannot be asked, or has too small a window, is told as such.
             (Err(_), Err(error @ (AgentError::Model(_) | AgentError::Window { .. } | AgentError::Budget(_)))) => {
@@ -100,9 +100,10 @@ impl Escalation {
                 notes: String::new(),
                 blockers: vec![error.to_string()],
                 status: TaskStatus::Failed,
-                attempts,
+                attempts: Vec::new(),
             }),
-        }
+        };
+        (counts, attempts)
     }
 }
 

@@ -16,7 +16,7 @@ use super::tries::TaskTries;
 use super::unpublished;
 use super::waiting::{TaskNews, Waiting};
 use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
-use crate::contracts::{ChangeType, RepoPath, Task, TaskResult, TaskStatus};
+use crate::contracts::{Attempt, ChangeType, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PUBLISH;
 use crate::models::{Model, Tier};
 use crate::phases::run_one::about as map_of;
@@ -28,8 +28,14 @@ use crate::workspace::{self, FinishedTask, PublishError, Staging, Writable};
 pub(super) enum TaskEnd {
     /// The agent submitted. Its edits are published, if its task is completed or partly done.
     Submitted(TaskResult),
-    /// The conversation failed; nothing was written. What became of its edits is said, if there were any.
-    Failed(AgentError, String),
+    /// The conversation failed; nothing was written.
+    Failed {
+        error: AgentError,
+        /// What became of its edits, if there were any.
+        kept_edits: String,
+        /// The attempts, where there was more than one.
+        attempts: Vec<Attempt>,
+    },
 }
 
 /// Do a task: once, and once more on the new text when a file changed on disk meanwhile.
@@ -43,8 +49,8 @@ pub(super) async fn run_task(
         assignment.plan_lock.check()?;
         let staging = empty_staging(run, &assignment)?;
         let first = attempt(run, &assignment, &By::first(&assignment, note.as_deref()), &news, &staging).await?;
-        let submitted = match escalation(run, &assignment, first, &staging).await? {
-            Err(first) => first,
+        let (submitted, attempts) = match escalation(run, &assignment, first, &staging).await? {
+            Err(first) => (first, Vec::new()),
             Ok(escalation) => {
                 let by = By { model: &escalation.model, tier: escalation.tier, note: Some(&escalation.note) };
                 let second = attempt(run, &assignment, &by, &news, &staging).await?;
@@ -52,12 +58,12 @@ pub(super) async fn run_task(
             }
         };
         let result = match submitted {
-            Ok(result) => result,
+            Ok(result) => TaskResult { attempts, ..result },
             // With no model, money or memory no task can go on.
             Err(error) if !error.ends_conversation() => return Err(error.into()),
             Err(error) => {
-                let kept = unpublished::keep(run, &assignment.task.id, &staging);
-                return Ok(TaskEnd::Failed(error, kept));
+                let kept_edits = unpublished::keep(run, &assignment.task.id, &staging);
+                return Ok(TaskEnd::Failed { error, kept_edits, attempts });
             }
         };
         if result.status.has_failed() {

@@ -160,11 +160,11 @@ impl Workers<'_> {
         }
         let result = match end? {
             TaskEnd::Submitted(result) => result,
-            TaskEnd::Failed(error, kept_edits) => {
+            TaskEnd::Failed { error, kept_edits, attempts } => {
                 if matches!(error, AgentError::Model(_)) {
                     self.unasked.insert(task.id.clone());
                 }
-                let result = failed_result(&task.id, &error, kept_edits);
+                let result = TaskResult { attempts, ..failed_result(&task.id, &error, kept_edits) };
                 if matches!(error, AgentError::Window { .. }) {
                     self.too_long.insert(task.id.clone(), error);
                 }
@@ -211,6 +211,7 @@ impl Workers<'_> {
         let mut message = String::new();
         for result in bad {
             message.push_str(&format!("{} {}: {}. ", result.task_id, result.status.as_str(), reason(result)));
+            message.extend(result.attempts_words().map(|words| format!("{words}. ")));
         }
         let kept_back = self.schedule.never_started();
         if !kept_back.is_empty() {

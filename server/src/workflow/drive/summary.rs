@@ -41,7 +41,7 @@ pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> S
         }
     }
     for result in memory.report.iter().flat_map(|report| &report.results) {
-        message.push_str(&attempts_words(result));
+        message.extend(result.attempts_words().map(|words| format!(" {words}.")));
     }
     for told in told_of_passed(memory) {
         message.push_str(&format!(" {told}"));
@@ -61,17 +61,6 @@ pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> S
         message.push_str(&format!(" {criteria}."));
     }
     message
-}
-
-/// ` T1 took a second attempt, by anthropic:claude-sonnet-5-5 (completed).`; empty of a task that took one.
-fn attempts_words(result: &TaskResult) -> String {
-    match result.attempts.as_slice() {
-        [_, .., last] => {
-            let (task, model) = (text::safe_line(&result.task_id), text::safe_line(&last.model));
-            format!(" {task} took a second attempt, by {model} ({}).", last.status.as_str())
-        }
-        _ => String::new(),
-    }
 }
 
 /// What the checks said, in a sentence.
@@ -217,6 +206,8 @@ pub(crate) fn failed_tasks(memory: &Memory, tasks: &[String]) -> String {
         Some(why) => format!("{id} {}: {}", verb(id), ended(&text::cut(&text::safe_line(why), 300))),
         None => format!("{id} {}.", verb(id)),
     });
+    let attempts = |id: &String| result(id).and_then(TaskResult::attempts_words).map(|words| format!("{words}."));
+    let lines = lines.zip(tasks).flat_map(|(line, id)| [Some(line), attempts(id)]).flatten();
     let mut message = lines.collect::<Vec<_>>().join(" ");
     if let more @ 1.. = tasks.len().saturating_sub(3) {
         message.push_str(&format!(" And {} more.", count(more, "task")));

@@ -10,7 +10,7 @@ use super::situation::{Facts, Situation};
 use super::standing::standing_review;
 use super::states::{IssueState, PhaseState, TaskState, Tone};
 use super::words::is_good;
-use crate::contracts::{ApprovedBy, Decision, Issue, PhaseName};
+use crate::contracts::{ApprovedBy, Attempt, Decision, Issue, PhaseName};
 use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus, PhaseEvent};
 use crate::workflow::run::phase::{Phase, Phases};
@@ -48,6 +48,9 @@ pub struct TaskStanding {
     pub files: Vec<String>,
     /// Its acceptance criteria.
     pub criteria: Vec<CriterionStatus>,
+    /// Who was asked to do it, where that was more than one model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
 }
 
 /// One issue, and what a re-review made of it.
@@ -220,6 +223,7 @@ pub(super) fn task_rows(facts: &Facts<'_>) -> Vec<TaskStanding> {
                     .map(|event| event.message.clone()),
                 files: task.files().map(str::to_owned).collect(),
                 criteria: criterion_rows(task, facts.criteria),
+                attempts: result(&task.id).map(|result| result.attempts.clone()).unwrap_or_default(),
             }
         })
         .collect()
