@@ -12,21 +12,16 @@
     reason = "a bench prints, and stops at the first surprise"
 )]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use baton::config::Settings;
-use baton::contracts::Usage;
-use baton::models::{
-    Block, Limits, Message, Model, ModelError, Models, Role, StopReason, Turn, TurnProgress, TurnRequest,
-};
-use baton::phases::TABLE;
-use baton::workflow::{self, Approver, Editor, Gate, GateAnswer, Goal, Outcome, Request};
-use baton::workspace::Workspace;
+use baton::models::{Limits, TurnRequest};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use support::{Scripted, approves, blocks, call, one_file_each, turn_of};
 
 const TASKS: usize = 8;
 
@@ -91,14 +86,6 @@ fn phase(request: &TurnRequest) -> &str {
     request.agent.split('/').next().unwrap_or_default()
 }
 
-fn blocks(request: &TurnRequest) -> Vec<String> {
-    let of_message = |message: &Message| {
-        let role = message.role;
-        message.content.iter().map(move |block| format!("{role:?} {}", block.0)).collect::<Vec<_>>()
-    };
-    request.messages.iter().flat_map(of_message).collect()
-}
-
 /// Every request of one workflow, in the order in which they were sent.
 async fn requests(window: Option<u64>) -> Vec<TurnRequest> {
     let folder = tempfile::tempdir().unwrap();
@@ -106,37 +93,12 @@ async fn requests(window: Option<u64>) -> Vec<TurnRequest> {
         fs::write(folder.path().join(format!("f{task}.txt")), "before\n".repeat(400)).unwrap();
     }
     fs::write(folder.path().join("CONTRIBUTING.md"), "Write tests for what you change.\n".repeat(300)).unwrap();
-    let workspace = Workspace::open(folder.path()).unwrap();
-    let settings = Settings { max_parallel_tasks: TASKS, ..Settings::default() };
-    let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default(), &TABLE).unwrap();
-    let model = Arc::new(Scripted { window, requests: Mutex::default() });
-    engine.models = Ok(Models::all(model.clone()));
-    let request = Request { goal: Goal::of_task("Change every file"), auto_approve: true };
-    let mut handle = workflow::start(engine, request).unwrap();
-    while handle.events.recv().await.is_some() {}
-    let end = handle.end.await.unwrap();
-    assert_eq!(end.outcome, Outcome::Merged, "{}", end.message);
+    let answer = |request: &mut TurnRequest| answer(&request.agent, turn_of(request));
+    let limits = Limits { window, max_output: Some(4_096), ..Limits::default() };
+    // It plays every agent in several turns, some of which are not as they should be.
+    let model = Arc::new(Scripted { limits, turn: Duration::ZERO, answer, requests: Mutex::default() });
+    support::run(folder.path(), TASKS, "Change every file", model.clone()).await;
     model.requests.lock().unwrap().clone()
-}
-
-struct Yes;
-
-#[async_trait]
-impl Approver for Yes {
-    async fn ask(&self, _: &Gate) -> GateAnswer {
-        GateAnswer::Approve { tasks: None }
-    }
-}
-
-/// Plays every agent in several turns, some of which are not as they should be.
-struct Scripted {
-    window: Option<u64>,
-    requests: Mutex<Vec<TurnRequest>>,
-}
-
-fn call(name: &str, input: impl Into<Value>) -> Value {
-    // Always the same id, and an input that may be a text.
-    json!({ "type": "tool_use", "id": "call", "name": name, "input": input.into() })
 }
 
 fn written(name: &str, input: &Value) -> Value {
@@ -151,10 +113,10 @@ fn answer(agent: &str, turn: usize) -> Vec<Value> {
             vec![call("search", "no JSON at all"), call("read_file", read("f1.txt").to_string())]
         }
         ("context", _) => vec![call("submit_context", context())],
-        ("plan", _) => vec![call("submit_plan", plan())],
+        ("plan", _) => vec![call("submit_plan", one_file_each::plan(TASKS))],
         ("review", 0) => vec![call("read_diff", json!({}))],
         ("review", 1) => vec![call("read_file", read("f2.txt"))],
-        ("review", _) => vec![call("submit_review", review())],
+        ("review", _) => vec![call("submit_review", approves(TASKS, 1, "Good"))],
         (task, turn) => {
             let file = format!("f{}.txt", task.trim_start_matches("implement/T"));
             let edit = json!({ "path": file, "content": "after\n".repeat(400) });
@@ -168,65 +130,9 @@ fn answer(agent: &str, turn: usize) -> Vec<Value> {
     }
 }
 
-#[async_trait]
-impl Model for Scripted {
-    fn id(&self) -> &str {
-        "bench:scripted"
-    }
-
-    fn account(&self) -> String {
-        "A scripted model".to_owned()
-    }
-
-    async fn limits(&self) -> Limits {
-        Limits { window: self.window, max_output: Some(4_096), ..Limits::default() }
-    }
-
-    async fn turn(
-        &self,
-        request: &TurnRequest,
-        _: &CancellationToken,
-        progress: &(dyn Fn(TurnProgress) + Send + Sync),
-    ) -> Result<Turn, ModelError> {
-        progress(TurnProgress::FirstByte);
-        self.requests.lock().unwrap().push(request.clone());
-        let turn = request.messages.iter().filter(|message| message.role == Role::Assistant).count();
-        let content: Vec<Block> = answer(&request.agent, turn).into_iter().map(Block).collect();
-        let stop_reason = if content.iter().any(|block| block.kind() == "tool_use") {
-            StopReason::ToolUse
-        } else {
-            StopReason::EndTurn
-        };
-        Ok(Turn { content, stop_reason, model: "scripted".to_owned(), usage: Usage::default() })
-    }
-}
-
+/// The context, its list written as a text.
 fn context() -> Value {
-    let files: Vec<Value> = (0..TASKS)
-        .map(|task| json!({ "path": format!("f{task}.txt"), "summary": "a file", "relevance": "high" }))
-        .collect();
-    json!({ "task_description": "Change every file", "relevant_files": Value::from(files).to_string() })
-}
-
-fn plan() -> Value {
-    let tasks: Vec<Value> = (0..TASKS)
-        .map(|task| {
-            json!({
-                "id": format!("T{task}"), "title": "Change a file", "description": "Change it",
-                "files_to_modify": [format!("f{task}.txt")], "estimated_complexity": "simple",
-                "acceptance_criteria": ["It is changed"],
-            })
-        })
-        .collect();
-    let ids: Vec<String> = (0..TASKS).map(|task| format!("T{task}")).collect();
-    json!({ "approach_summary": "All at once", "tasks": tasks, "parallel_groups": [ids] })
-}
-
-fn review() -> Value {
-    let unproven =
-        |task| json!({ "task_id": format!("T{task}"), "criterion": 1, "evidence": null, "state": "unproven" });
-    let criteria: Vec<Value> = (0..TASKS).map(unproven).collect();
-    json!({
-        "verdict": "approved", "summary": "Good", "issues": [], "criteria": criteria, "recommended_action": "merge",
-    })
+    let mut context = one_file_each::context(TASKS);
+    context["relevant_files"] = context["relevant_files"].to_string().into();
+    context
 }

@@ -10,21 +10,16 @@
 #![allow(clippy::disallowed_methods, reason = "a bench makes the files it measures with")]
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first surprise")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use baton::config::Settings;
-use baton::contracts::Usage;
-use baton::models::{
-    Block, Limits, Message, Model, ModelError, Models, Role, StopReason, Turn, TurnProgress, TurnRequest,
-};
-use baton::phases::TABLE;
-use baton::workflow::{self, Approver, Editor, Gate, GateAnswer, Goal, Outcome, Request};
-use baton::workspace::Workspace;
+use baton::models::{Block, Limits, TurnRequest};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use support::{Scripted, approves, blocks, call, turn_of};
 
 /// Tokens are told, for their order of magnitude, as so many bytes each.
 const BYTES_A_TOKEN: f64 = 3.5;
@@ -132,14 +127,6 @@ async fn count(shape: &Shape, is_attached: bool) -> BTreeMap<String, Counted> {
     counted
 }
 
-fn blocks(request: &TurnRequest) -> Vec<String> {
-    let of_message = |message: &Message| {
-        let role = message.role;
-        message.content.iter().map(move |block| format!("{role:?} {}", block.0)).collect::<Vec<_>>()
-    };
-    request.messages.iter().flat_map(of_message).collect()
-}
-
 /// Every request of one workflow, as the agents were shown it, in the order in which they were sent.
 async fn requests(shape: &Shape, is_attached: bool) -> Vec<TurnRequest> {
     let folder = tempfile::tempdir().unwrap();
@@ -148,37 +135,22 @@ async fn requests(shape: &Shape, is_attached: bool) -> Vec<TurnRequest> {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, (1..=*lines).map(|n| line(file, n)).collect::<String>()).unwrap();
     }
-    let workspace = Workspace::open(folder.path()).unwrap();
-    let settings = Settings { max_parallel_tasks: 8, ..Settings::default() };
-    let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default(), &TABLE).unwrap();
-    let model = Arc::new(Scripted { shape: shape.clone(), is_attached, requests: Mutex::default() });
-    engine.models = Ok(Models::all(model.clone()));
-    let request = Request { goal: Goal::of_task("Do what the issue says"), auto_approve: true };
-    let mut handle = workflow::start(engine, request).unwrap();
-    while handle.events.recv().await.is_some() {}
-    let end = handle.end.await.unwrap();
-    assert_eq!(end.outcome, Outcome::Merged, "{}: {}", shape.name, end.message);
+    let shape = shape.clone();
+    let answer = move |request: &mut TurnRequest| {
+        if !is_attached {
+            *request = without_attachments(request);
+        }
+        calls(&shape, request)
+    };
+    let limits = Limits { window: Some(200_000), ..Limits::default() };
+    let model = Arc::new(Scripted { limits, turn: Duration::ZERO, answer, requests: Mutex::default() });
+    support::run(folder.path(), 8, "Do what the issue says", model.clone()).await;
     model.requests.lock().unwrap().clone()
 }
 
 /// A line of a file, which no other file has.
 fn line(file: &str, n: usize) -> String {
     format!("    let value_{n} = of({file:?}, {n});\n")
-}
-
-struct Yes;
-
-#[async_trait]
-impl Approver for Yes {
-    async fn ask(&self, _: &Gate) -> GateAnswer {
-        GateAnswer::Approve { tasks: None }
-    }
-}
-
-struct Scripted {
-    shape: Shape,
-    is_attached: bool,
-    requests: Mutex<Vec<TurnRequest>>,
 }
 
 /// The request without what is attached to it.
@@ -206,53 +178,43 @@ fn bare_text(text: &str) -> String {
     text
 }
 
-impl Scripted {
-    /// What the agent calls, by what stands in its request.
-    fn calls(&self, request: &TurnRequest) -> Vec<Value> {
-        let turn = request.messages.iter().filter(|message| message.role == Role::Assistant).count();
-        let blocks = request.messages.iter().flat_map(|message| &message.content);
-        let said = blocks.map(|block| block.as_text().or(block.0["content"].as_str()).unwrap_or_default());
-        let seen: String = request.system.iter().map(String::as_str).chain(said).collect();
-        // The first and the last of the lines, with their numbers.
-        let has = |file: &str, n: usize| seen.contains(&format!("\t{}", line(file, n)));
-        let missing = |needs: &mut dyn Iterator<Item = (&str, usize, usize)>| -> Vec<Value> {
-            // They ask once: what was edited since has moved.
-            let missing = needs.filter(|(file, first, last)| turn == 0 && (!has(file, *first) || !has(file, *last)));
-            missing.map(|(file, first, last)| reads(file, first, last)).collect()
-        };
-        let (mut calls, submit) = match request.agent.as_str() {
-            "context" => match self.shape.context.get(turn) {
-                Some(reading) => {
-                    (reading.iter().map(|(file, first, last)| reads(file, *first, *last)).collect(), vec![])
-                }
-                None => (vec![], vec![call("submit_context", context(&self.shape))]),
-            },
-            "plan" => {
-                (missing(&mut self.shape.plan.iter().copied()), vec![call("submit_plan", plan(&self.shape.tasks))])
+/// What the agent calls, by what stands in its request.
+fn calls(shape: &Shape, request: &TurnRequest) -> Vec<Value> {
+    let turn = turn_of(request);
+    let blocks = request.messages.iter().flat_map(|message| &message.content);
+    let said = blocks.map(|block| block.as_text().or(block.0["content"].as_str()).unwrap_or_default());
+    let seen: String = request.system.iter().map(String::as_str).chain(said).collect();
+    // The first and the last of the lines, with their numbers.
+    let has = |file: &str, n: usize| seen.contains(&format!("\t{}", line(file, n)));
+    let missing = |needs: &mut dyn Iterator<Item = (&str, usize, usize)>| -> Vec<Value> {
+        // They ask once: what was edited since has moved.
+        let missing = needs.filter(|(file, first, last)| turn == 0 && (!has(file, *first) || !has(file, *last)));
+        missing.map(|(file, first, last)| reads(file, first, last)).collect()
+    };
+    let (mut calls, submit) = match request.agent.as_str() {
+        "context" => match shape.context.get(turn) {
+            Some(reading) => (reading.iter().map(|(file, first, last)| reads(file, *first, *last)).collect(), vec![]),
+            None => (vec![], vec![call("submit_context", context(shape))]),
+        },
+        "plan" => (missing(&mut shape.plan.iter().copied()), vec![call("submit_plan", plan(&shape.tasks))]),
+        "review" => {
+            let mut calls = missing(&mut shape.review.iter().copied());
+            if turn == 0 && !seen.contains("<diff trust=") {
+                calls.push(call("read_diff", json!({})));
             }
-            "review" => {
-                let mut calls = missing(&mut self.shape.review.iter().copied());
-                if turn == 0 && !seen.contains("<diff trust=") {
-                    calls.push(call("read_diff", json!({})));
-                }
-                (calls, vec![call("submit_review", review(self.shape.tasks.len()))])
-            }
-            task => {
-                let number: usize = task.trim_start_matches("implement/T").parse().unwrap();
-                let task = &self.shape.tasks[number];
-                let needs = &mut task.needs.iter().map(|(file, first, last)| (file.as_str(), *first, *last));
-                (missing(needs), work(task))
-            }
-        };
-        if calls.is_empty() {
-            calls = submit;
+            (calls, vec![call("submit_review", approves(shape.tasks.len(), 2, WORDS))])
         }
-        calls
+        task => {
+            let number: usize = task.trim_start_matches("implement/T").parse().unwrap();
+            let task = &shape.tasks[number];
+            let needs = &mut task.needs.iter().map(|(file, first, last)| (file.as_str(), *first, *last));
+            (missing(needs), work(task))
+        }
+    };
+    if calls.is_empty() {
+        calls = submit;
     }
-}
-
-fn call(name: &str, input: Value) -> Value {
-    json!({ "type": "tool_use", "id": "call", "name": name, "input": input })
+    calls
 }
 
 fn reads(file: &str, first: usize, last: usize) -> Value {
@@ -272,34 +234,6 @@ fn work(task: &TaskShape) -> Vec<Value> {
     });
     let submit = json!({ "changes": [], "notes": "As planned.", "blockers": [], "status": "completed" });
     edits.chain(creates).chain([call("submit_result", submit)]).collect()
-}
-
-#[async_trait]
-impl Model for Scripted {
-    fn id(&self) -> &str {
-        "bench:scripted"
-    }
-
-    fn account(&self) -> String {
-        "A scripted model".to_owned()
-    }
-
-    async fn limits(&self) -> Limits {
-        Limits { window: Some(200_000), ..Limits::default() }
-    }
-
-    async fn turn(
-        &self,
-        request: &TurnRequest,
-        _: &CancellationToken,
-        progress: &(dyn Fn(TurnProgress) + Send + Sync),
-    ) -> Result<Turn, ModelError> {
-        progress(TurnProgress::FirstByte);
-        let request = if self.is_attached { request.clone() } else { without_attachments(request) };
-        let content = self.calls(&request).into_iter().map(Block).collect();
-        self.requests.lock().unwrap().push(request);
-        Ok(Turn { content, stop_reason: StopReason::ToolUse, model: "scripted".to_owned(), usage: Usage::default() })
-    }
 }
 
 const WORDS: &str =
@@ -337,18 +271,6 @@ fn plan(tasks: &[TaskShape]) -> Value {
     json!({
         "approach_summary": WORDS.repeat(3), "risks": [WORDS], "parallel_groups": groups,
         "tasks": tasks.iter().enumerate().map(one).collect::<Vec<_>>(),
-    })
-}
-
-fn review(tasks: usize) -> Value {
-    let of_task = |task| {
-        [1, 2].map(|criterion| {
-            json!({ "task_id": format!("T{task}"), "criterion": criterion, "evidence": null, "state": "unproven" })
-        })
-    };
-    let criteria: Vec<Value> = (0..tasks).flat_map(of_task).collect();
-    json!({
-        "verdict": "approved", "summary": WORDS, "issues": [], "criteria": criteria, "recommended_action": "merge",
     })
 }
 

@@ -6,22 +6,18 @@
 #![allow(clippy::disallowed_methods, reason = "a bench makes the files it measures with")]
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first surprise")]
 
+mod support;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use baton::config::Settings;
-use baton::models::{Block, Model, ModelError, Models, StopReason, Turn, TurnProgress, TurnRequest};
-use baton::phases::TABLE;
-use baton::workflow::{
-    self, Approver, Editor, EventPhase, EventStatus, Gate, GateAnswer, Goal, IMPLEMENT, Outcome, PhaseEvent, Request,
-};
-use baton::workspace::Workspace;
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use baton::models::{Limits, TurnRequest};
+use baton::workflow::{EventPhase, EventStatus, IMPLEMENT, PhaseEvent};
+use serde_json::json;
+use support::{Scripted, approves, call, one_file_each};
 
 const TASKS: usize = 8;
 const RUNS: usize = 9;
@@ -82,110 +78,30 @@ async fn run_in(folder: &Path, turn: Duration) -> Measured {
     for task in 0..TASKS {
         fs::write(folder.join(format!("f{task}.txt")), "before\n".repeat(50)).unwrap();
     }
-    let workspace = Workspace::open(folder).unwrap();
-    let settings = Settings { max_parallel_tasks: TASKS, ..Settings::default() };
-    let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default(), &TABLE).unwrap();
-    engine.models = Ok(Models::all(Arc::new(Scripted { turn })));
+    let answer = |request: &mut TurnRequest| match request.agent.as_str() {
+        "context" => vec![call("submit_context", one_file_each::context(TASKS))],
+        "plan" => vec![call("submit_plan", one_file_each::plan(TASKS))],
+        "review" => vec![call("submit_review", approves(TASKS, 1, "Good"))],
+        task => {
+            let file = format!("f{}.txt", task.trim_start_matches("implement/T"));
+            let edit = json!({ "path": file, "content": "after\n".repeat(50) });
+            vec![
+                call("read_file", json!({ "path": file })),
+                call("write_file", edit),
+                call("submit_result", json!({ "status": "completed" })),
+            ]
+        }
+    };
+    let model = Scripted { limits: Limits::default(), turn, answer, requests: Mutex::default() };
     let began = Instant::now();
-    let request = Request { goal: Goal::of_task("Change every file"), auto_approve: true };
-    let mut handle = workflow::start(engine, request).unwrap();
-    let mut events: Vec<PhaseEvent> = Vec::new();
-    while let Some(event) = handle.events.recv().await {
-        events.push(event);
-    }
-    let end = handle.end.await.unwrap();
+    let events = support::run(folder, TASKS, "Change every file", Arc::new(model)).await;
     let whole = began.elapsed();
-    assert_eq!(end.outcome, Outcome::Merged, "{}", end.message);
     let at = |status| {
         let of_phase = |event: &&PhaseEvent| event.phase == EventPhase::Phase(IMPLEMENT) && event.task.is_none();
         events.iter().filter(of_phase).find(|event| event.status == status).unwrap().at
     };
     let implement = at(EventStatus::Done).duration_since(at(EventStatus::Started));
     Measured { whole, implement: implement.unsigned_abs() }
-}
-
-struct Yes;
-
-#[async_trait]
-impl Approver for Yes {
-    async fn ask(&self, _: &Gate) -> GateAnswer {
-        GateAnswer::Approve { tasks: None }
-    }
-}
-
-/// Answers every agent with its one turn.
-struct Scripted {
-    turn: Duration,
-}
-
-#[async_trait]
-impl Model for Scripted {
-    fn id(&self) -> &str {
-        "bench:scripted"
-    }
-
-    fn account(&self) -> String {
-        "A scripted model".to_owned()
-    }
-
-    async fn turn(
-        &self,
-        request: &TurnRequest,
-        _: &CancellationToken,
-        progress: &(dyn Fn(TurnProgress) + Send + Sync),
-    ) -> Result<Turn, ModelError> {
-        progress(TurnProgress::FirstByte);
-        let calls = match request.agent.as_str() {
-            "context" => vec![("submit_context", context())],
-            "plan" => vec![("submit_plan", plan())],
-            "review" => vec![("submit_review", review())],
-            task => {
-                tokio::time::sleep(self.turn).await;
-                let file = format!("f{}.txt", task.trim_start_matches("implement/T"));
-                let edit = json!({ "path": file, "content": "after\n".repeat(50) });
-                let read = json!({ "path": file });
-                vec![("read_file", read), ("write_file", edit), ("submit_result", json!({ "status": "completed" }))]
-            }
-        };
-        let content =
-            calls.iter().zip(0..).map(|((name, input), id)| Block::tool_use(&format!("c{id}"), name, input.clone()));
-        Ok(Turn {
-            content: content.collect(),
-            stop_reason: StopReason::ToolUse,
-            model: "scripted".to_owned(),
-            usage: Default::default(),
-        })
-    }
-}
-
-fn context() -> Value {
-    let files: Vec<Value> = (0..TASKS)
-        .map(|task| json!({ "path": format!("f{task}.txt"), "summary": "a file", "relevance": "high" }))
-        .collect();
-    json!({ "task_description": "Change every file", "relevant_files": files })
-}
-
-fn plan() -> Value {
-    let tasks: Vec<Value> = (0..TASKS)
-        .map(|task| {
-            json!({
-                "id": format!("T{task}"), "title": "Change a file", "description": "Change it",
-                "files_to_modify": [format!("f{task}.txt")], "estimated_complexity": "simple",
-                "acceptance_criteria": ["It is changed"],
-            })
-        })
-        .collect();
-    let ids: Vec<String> = (0..TASKS).map(|task| format!("T{task}")).collect();
-    json!({ "approach_summary": "All at once", "tasks": tasks, "parallel_groups": [ids] })
-}
-
-fn review() -> Value {
-    let unproven =
-        |task| json!({ "task_id": format!("T{task}"), "criterion": 1, "evidence": null, "state": "unproven" });
-    let criteria: Vec<Value> = (0..TASKS).map(unproven).collect();
-    json!({
-        "verdict": "approved", "summary": "Good", "issues": [], "criteria": criteria, "recommended_action": "merge",
-    })
 }
 
 /// The durable writes a run made, as its memory folder tells: how many of each kind, and how large.
