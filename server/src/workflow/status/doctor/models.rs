@@ -313,7 +313,8 @@ mod tests {
     use crate::config;
     use crate::models::{Catalog, ModelError, ModelFacts, Turn, TurnProgress, TurnRequest};
 
-    struct Probed(Probe);
+    /// A model whose server answers a probe with this, or never anything.
+    struct Probed(Option<Probe>);
 
     #[async_trait]
     impl Model for Probed {
@@ -330,7 +331,17 @@ mod tests {
         }
 
         async fn probe(&self) -> Probe {
-            self.0.clone()
+            match &self.0 {
+                Some(probe) => probe.clone(),
+                None => std::future::pending().await,
+            }
+        }
+
+        async fn limits(&self) -> Limits {
+            match &self.0 {
+                Some(_) => Limits::default(),
+                None => std::future::pending().await,
+            }
         }
 
         async fn turn(
@@ -349,7 +360,7 @@ mod tests {
 
     async fn found_with(probe: Probe, catalog: Catalog, settings: &Settings) -> (Vec<String>, bool) {
         let mut checks = Vec::new();
-        let models = Models { catalog: Arc::new(catalog), ..Models::all(Arc::new(Probed(probe))) };
+        let models = Models { catalog: Arc::new(catalog), ..Models::all(Arc::new(Probed(Some(probe)))) };
         let asked = ask(&models, settings).await;
         let env = |name: &str| (name == "ANTHROPIC_BASE_URL").then(|| "https://api.anthropic.com".to_owned());
         let at_fault = check_models(&asked, settings, &env, &mut checks);
@@ -387,7 +398,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_says_nothing_is_waited_for_once() {
-        let models = Models::all(Arc::new(Mute));
+        let models = Models::all(Arc::new(Probed(None)));
         let began = Instant::now();
         let asked = ask(&models, &Settings::default()).await;
         assert_eq!(began.elapsed(), PATIENCE);
@@ -395,41 +406,11 @@ mod tests {
         check_models(&asked, &Settings::default(), &|_| None, &mut checks);
         let endpoints: Vec<&Check> = checks.iter().filter(|check| check.name == "endpoint").collect();
         assert!(matches!(endpoints.as_slice(), [one] if one.status == CheckStatus::Error), "{checks:?}");
-        assert!(endpoints[0].message.contains("gpu.lan did not answer within 11s"), "{}", endpoints[0].message);
-    }
-
-    struct Mute;
-
-    #[async_trait]
-    impl Model for Mute {
-        fn id(&self) -> &str {
-            "ollama:m"
-        }
-
-        fn account(&self) -> String {
-            "Ollama at gpu.lan".to_owned()
-        }
-
-        fn host(&self) -> Option<String> {
-            Some("gpu.lan".to_owned())
-        }
-
-        async fn probe(&self) -> Probe {
-            std::future::pending().await
-        }
-
-        async fn limits(&self) -> Limits {
-            std::future::pending().await
-        }
-
-        async fn turn(
-            &self,
-            _: &TurnRequest,
-            _: &CancellationToken,
-            _: &(dyn Fn(TurnProgress) + Send + Sync),
-        ) -> Result<Turn, ModelError> {
-            std::future::pending().await
-        }
+        assert!(
+            endpoints[0].message.contains("api.anthropic.com did not answer within 11s"),
+            "{}",
+            endpoints[0].message
+        );
     }
 
     #[tokio::test]
