@@ -191,3 +191,45 @@ fn an_editor_tells_its_own_run_and_is_refused_at_the_gate() {
     client.shut_down();
     client.disconnect();
 }
+
+#[test]
+fn right_after_an_approval_the_agents_that_begin_are_waited_for() {
+    let session = Session::new(&workspace(1));
+    let held = Held::default();
+    let api = MessagesApi::start(held.back("implement/T1", 0, one_task()));
+    let mut client = session.lsp_client(&api);
+    let (run, question) = client.run_to_gate("Do it");
+    client.execute("baton.approve", &[]).expect("it is approved");
+    let told = client.execute("baton.tell", &[json!({ "text": "Use tabs." })]);
+    assert_eq!(told, Ok(json!({ "run": run, "told": ["T1"] })));
+    held.open();
+    client.wait_for_withdrawal(&question);
+    client.wait_for_run_end(&run);
+    assert_eq!(last_message(&api.requests_of("implement/T1")[1])[1].1, format!("{FRAME}Use tabs."));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn keys_that_are_told_reach_no_model_and_no_event_and_several_tell_at_once() {
+    let session = Session::new(&workspace(1));
+    let held = Held::default();
+    let api = MessagesApi::start(held.back("implement/T1", 0, one_task()));
+    let running = session.start(&api, run());
+    api.wait_for_request("implement/T1");
+    let key = api.requests()[0].headers["x-api-key"].clone();
+    std::thread::scope(|scope| {
+        for text in [format!("The key is {key}."), "\u{1b}[31mRed\u{1b}[0m and \u{202e}back".to_owned()] {
+            let session = &session;
+            scope.spawn(move || session.baton(["tell", &text]).run().expect(0));
+        }
+    });
+    session.baton(["tell", "\u{1b}[0m \u{200b}"]).run().expect(2).reports("the text is empty");
+    held.open();
+    running.wait().expect(0);
+    let sent = api.requests_of("implement/T1")[1].body.to_string();
+    assert!(sent.contains("The key is <masked by Baton: ") && !sent.contains(&key), "{sent}");
+    let events = session.of_last_run("events.jsonl");
+    assert!(events.contains("told T1: The key is <masked by Baton: ") && !events.contains(&key), "{events}");
+    assert!(events.contains("told T1: Red and back"), "{events}");
+    assert!(!session.of_last_run("transcript.jsonl").contains(&key));
+}
