@@ -131,27 +131,6 @@ fn the_same_model_or_too_small_a_rest_of_the_budget_is_said_and_nothing_is_tried
 }
 
 #[test]
-fn one_attempt_fits_the_budget_and_the_second_does_not() {
-    // As large as what one attempt is taken to need, so that the rest after the first is too small.
-    let session = Session::new(&workspace(1));
-    let long = "x".repeat(300);
-    let first = || vec![edits("src/t1.rs", "    0\n", &format!("    1 // {long}\n")), failed("No idea.")];
-    let needs = |budget: &str| {
-        let api = MessagesApi::start(script(first(), vec![completed(&["src/t1.rs"])]));
-        session.baton(["reset"]).run();
-        run(&session, &api).env("BATON_BUDGET_USD", budget).run();
-        models(&api).len()
-    };
-    assert_eq!(needs("5"), 2, "with enough money there is a second one");
-    let session = Session::new(&workspace(1));
-    let api = MessagesApi::start(script(first(), vec![completed(&["src/t1.rs"])]));
-    run(&session, &api).env("BATON_BUDGET_USD", "0.05").run().expect(1);
-    assert_eq!(models(&api), ["claude-haiku-5-5"]);
-    assert!(says(&session, "no second attempt by the balanced tier: failed, and it may take about $"));
-    assert_eq!(attempts(&session), Value::Null, "one attempt is no list");
-}
-
-#[test]
 fn a_task_that_both_tiers_fail_at_lists_its_attempts_everywhere() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(script(vec![failed("No idea.")], vec![failed("Nor have I.")]));

@@ -288,7 +288,7 @@ fn what_was_told_and_a_second_attempt_keep_their_lines() {
         event(3, "implement/T1 started", "told to trim"),
         event(4, "implement/T1 progress", "editing a.rs"),
         event(5, "implement/T1 progress", "told T1: Use tabs,\u{1b}[2J not spaces."),
-        event(6, "implement/T1 progress", "second attempt by the balanced tier (some:model): failed"),
+        event(6, "implement/T1 progress", "second attempt by the balanced tier (a:b): failed"),
         event(7, "implement/T1 progress", "thinking"),
     ];
     let (progress, terminal) = live(8);
@@ -300,7 +300,7 @@ fn what_was_told_and_a_second_attempt_keep_their_lines() {
             told plan: Keep it small.
             ✓ plan          2.0 s  1 task
               told T1: Use tabs, not spaces.
-              T1: second attempt by the balanced tier (some:model): failed
+              T1: second attempt by the balanced tier (a:b): failed
             ⠋ implement       6 s  Implementing 1 task
               ⠋ T1       5 s  told to trim · thinking
         "#]],
@@ -314,7 +314,7 @@ fn what_was_told_and_a_second_attempt_keep_their_lines() {
             [     2 s] implement started: Implementing 1 task
             [     3 s] implement T1 started: told to trim
             [     5 s] implement T1: told T1: Use tabs, not spaces.
-            [     6 s] implement T1: second attempt by the balanced tier (some:model): failed
+            [     6 s] implement T1: second attempt by the balanced tier (a:b): failed
         "#]],
     );
 }
