@@ -11,32 +11,98 @@ use crate::contracts::RepoPath;
 /// For each of the wanted lines (from 0, ascending), the line at which the definition around it begins, if it stands in
 /// one. Linear in what is before the last of them.
 pub fn enclosing_definitions(path: &RepoPath, lines: &[&str], wanted: &[usize]) -> Vec<Option<usize>> {
-    let Some(kind) = Kind::of(path) else { return vec![None; wanted.len()] };
+    match Kind::of(path) {
+        None => vec![None; wanted.len()],
+        Some(Kind::Prose) => headings(lines, wanted),
+        Some(kind) => upwards(lines, wanted, kind),
+    }
+}
+
+/// The definitions around lines of code. A pass from the last wanted line up, for a definition is mostly near: closely
+/// looked at are only lines that are indented less than all between them and a wanted line.
+fn upwards(lines: &[&str], wanted: &[usize], kind: Kind) -> Vec<Option<usize>> {
+    let mut found = vec![None; wanted.len()];
+    // From bottom to top the limits grow.
     let mut open: Vec<Open> = Vec::new();
+    let mut rest = wanted.len();
+    for (number, line) in lines.iter().enumerate().rev() {
+        let is_wanted = |rest: usize| rest > 0 && wanted[rest - 1] == number;
+        while rest > 0 && wanted[rest - 1] > number {
+            // Behind the last line.
+            rest -= 1;
+        }
+        if rest == 0 && open.is_empty() {
+            break;
+        }
+        let limit = open.last().map_or(0, |innermost| innermost.limit);
+        if !is_wanted(rest) && (limit == 0 || indentation(line) >= limit) {
+            continue;
+        }
+        let step = Step::of(line, kind);
+        if let Step::Begins(depth) | Step::Ends(depth) | Step::Outside(depth) = step {
+            let mut inside = Vec::new();
+            while let Some(inner) = open.pop_if(|inner| inner.limit > depth) {
+                inside.extend(inner.wanted);
+            }
+            match step {
+                Step::Begins(_) => inside.into_iter().for_each(|at| found[at] = Some(number)),
+                _ => Open::push(&mut open, depth, inside),
+            }
+        }
+        let mut here = Vec::new();
+        while is_wanted(rest) {
+            rest -= 1;
+            here.push(rest);
+        }
+        let limit = match step {
+            Step::Begins(depth) | Step::Outside(depth) => depth,
+            Step::Inside | Step::Ends(_) => usize::MAX,
+        };
+        Open::push(&mut open, limit, here);
+    }
+    found
+}
+
+/// Wanted lines, by their place among them, whose definition is still to come.
+struct Open {
+    /// It is indented less than this, in bytes.
+    limit: usize,
+    wanted: Vec<usize>,
+}
+
+impl Open {
+    fn push(open: &mut Vec<Self>, limit: usize, wanted: Vec<usize>) {
+        // Nothing is indented less than not at all.
+        if limit == 0 || wanted.is_empty() {
+            return;
+        }
+        match open.last_mut() {
+            Some(last) if last.limit == limit => last.wanted.extend(wanted),
+            _ => open.push(Self { limit, wanted }),
+        }
+    }
+}
+
+/// The headings above lines of prose. From the first line down, for only so are blocks of code told from prose.
+fn headings(lines: &[&str], wanted: &[usize]) -> Vec<Option<usize>> {
     let mut found = Vec::with_capacity(wanted.len());
     let mut wanted = wanted.iter().copied().peekable();
+    // Lines and levels; the innermost last.
+    let mut open: Vec<(usize, usize)> = Vec::new();
     let mut is_fenced = false;
     for (number, line) in lines.iter().enumerate() {
         if wanted.peek().is_none() {
             break;
         }
-        let step = if kind == Kind::Prose {
-            is_fenced ^= line.trim_start().starts_with("```");
-            heading(line).filter(|_| !is_fenced).map_or(Step::Inside, Step::Begins)
-        } else {
-            Step::of(line, kind)
-        };
-        if let Step::Begins(depth) | Step::Outside(depth) = step {
-            open.retain(|outer| outer.depth < depth);
+        is_fenced ^= line.trim_start().starts_with("```");
+        let level = heading(line).filter(|_| !is_fenced);
+        if let Some(level) = level {
+            open.retain(|(_, outer)| *outer < level);
         }
         while wanted.next_if_eq(&number).is_some() {
-            found.push(open.last().map(|innermost| innermost.line));
+            found.push(open.last().map(|(line, _)| *line));
         }
-        match step {
-            Step::Begins(depth) => open.push(Open { line: number, depth }),
-            Step::Ends(depth) => open.retain(|outer| outer.depth < depth),
-            Step::Inside | Step::Outside(_) => {}
-        }
+        open.extend(level.map(|level| (number, level)));
     }
     found.extend(wanted.map(|_| None));
     found
@@ -67,13 +133,12 @@ impl Kind {
     }
 }
 
-/// A definition that has begun and not ended.
-struct Open {
-    line: usize,
-    /// How far it is indented, in bytes; of a heading its level.
-    depth: usize,
+/// How far a line is indented, in bytes.
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
+/// The level of a heading.
 fn heading(line: &str) -> Option<usize> {
     let level = line.bytes().take_while(|byte| *byte == b'#').count();
     ((1..=6).contains(&level) && line[level..].starts_with(' ')).then_some(level)
@@ -124,8 +189,8 @@ impl Step {
             "assert",
             "new",
         ];
-        let text = line.trim_start();
-        let depth = line.len() - text.len();
+        let depth = indentation(line);
+        let text = &line[depth..];
         if text.is_empty() || text.len() > LONGEST {
             return Self::Inside;
         }
@@ -224,5 +289,44 @@ mod tests {
         let steps: Vec<String> = (0..5_000).map(|n| format!("{}fn a() {{", " ".repeat(n % 300))).collect();
         let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
         assert_eq!(enclosing_definitions(&path("a.rs"), &steps, &[299, 300]), [Some(298), None]);
+        let all: Vec<usize> = (0..steps.len()).collect();
+        let found = enclosing_definitions(&path("a.rs"), &steps, &all);
+        assert!(found.iter().enumerate().all(|(at, line)| *line == (at % 300).checked_sub(1).map(|_| at - 1)));
+        let deep = vec!["    x"; 100_000];
+        let many: Vec<usize> = (0..100_000).collect();
+        assert_eq!(enclosing_definitions(&path("a.rs"), &deep, &many), vec![None; 100_000]);
+    }
+
+    /// What the definitions around lines are, said as plainly as can be: the nearest line above that begins one and is
+    /// indented less than whatever has ended or begun between.
+    fn plainly(lines: &[&str], line: usize) -> Option<usize> {
+        let kind = Kind::Words;
+        let mut limit = match Step::of(lines[line], kind) {
+            Step::Begins(depth) | Step::Outside(depth) => depth,
+            Step::Inside | Step::Ends(_) => usize::MAX,
+        };
+        for above in (0..line).rev() {
+            match Step::of(lines[above], kind) {
+                Step::Begins(depth) if depth < limit => return Some(above),
+                Step::Begins(depth) | Step::Ends(depth) | Step::Outside(depth) => limit = limit.min(depth),
+                Step::Inside => {}
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn many_lines_at_once_have_what_each_has_alone() {
+        const PIECES: [&str; 8] = ["fn a() {", "}", "x;", "", "// y", "if z {", "impl B {", ") {"];
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..300 {
+            let made: Vec<String> = (0..random.usize(1..60))
+                .map(|_| format!("{}{}", "  ".repeat(random.usize(0..5)), PIECES[random.usize(..PIECES.len())]))
+                .collect();
+            let lines: Vec<&str> = made.iter().map(String::as_str).collect();
+            let wanted: Vec<usize> = (0..lines.len()).filter(|_| random.bool()).collect();
+            let expected: Vec<Option<usize>> = wanted.iter().map(|line| plainly(&lines, *line)).collect();
+            assert_eq!(enclosing_definitions(&path("a.rs"), &lines, &wanted), expected, "{lines:#?}");
+        }
     }
 }
