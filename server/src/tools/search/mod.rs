@@ -81,8 +81,7 @@ impl Tool for Search {
             Mode::Lines => {
                 let context = usize::try_from(self.context.unwrap_or(0).clamp(0, MOST_CONTEXT)).unwrap_or(0);
                 let shown = show(&sources, &pattern, &found.hits, context)?;
-                found.timed_out = found.timed_out.or(shown.timed_out);
-                lines(shown, &found.hits, self.multiline.unwrap_or(false))
+                lines(shown, &found, self.multiline.unwrap_or(false))
             }
             Mode::Files | Mode::Count => named(&found.hits, mode == Mode::Count),
         };
@@ -138,21 +137,28 @@ impl Mode {
     }
 }
 
-fn lines(shown: Shown, hits: &[Hit], spans_lines: bool) -> String {
+/// What is shown of the matches, and what is to be said of the rest.
+fn lines(shown: Shown, found: &Found, spans_lines: bool) -> String {
     let mut text = shown.text;
-    let total: usize = hits.iter().map(|hit| hit.count).sum();
-    if shown.matches < total && shown.timed_out.is_none() {
+    let total: usize = found.hits.iter().map(|hit| hit.count).sum();
+    let is_all = found.timed_out.is_none() && !found.more;
+    if shown.matches < total {
         let matches = if spans_lines { "matches" } else { "matching lines" };
-        // Writing to a string does not fail.
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        if let (Some(time), None) = (shown.timed_out, found.timed_out) {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "There was no time to show more: it took longer than {} s.", time.as_secs());
+        }
         let _ = writeln!(
             text,
-            "\nThese are {} of {total} {matches}, in {} of {}; narrow the pattern, path or glob, or ask with mode files or \
-             count. All {matches} by folder:",
+            "These are {} of {total} {matches}, in {} of {}; narrow the pattern, path or glob, or ask with mode files or \
+             count. {} by folder:",
             shown.matches,
             shown.files,
-            count(hits.len(), "file")
+            count(found.hits.len(), "file"),
+            if is_all { format!("All {matches}") } else { "What was found".to_owned() },
         );
-        text.push_str(&counts_by_folder(hits.iter().map(|hit| (&hit.path, hit.count))));
+        text.push_str(&counts_by_folder(found.hits.iter().map(|hit| (&hit.path, hit.count))));
     }
     text
 }
@@ -188,4 +194,41 @@ fn timed_out(time: Duration) -> String {
         "The search was stopped after {} s, before it came to every file; narrow the pattern, path or glob.\n",
         time.as_secs()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::fixture::path;
+
+    fn found(timed_out: Option<Duration>) -> Found {
+        let hits = vec![Hit { path: path("src/a.rs"), count: 3 }, Hit { path: path("b.rs"), count: 1 }];
+        Found { hits, searched: 9, more: false, timed_out }
+    }
+
+    #[test]
+    fn what_there_was_no_time_for_is_told_as_it_was() {
+        let time = Some(Duration::from_secs(30));
+        let folders = "     1 in the root itself\n     3 src/\n";
+        let ask = "narrow the pattern, path or glob, or ask with mode files or count.";
+        // All was searched; not all could be shown.
+        let one = Shown { text: "src/a.rs\n1:x\n".to_owned(), matches: 1, files: 1, timed_out: time };
+        assert_eq!(
+            lines(one, &found(None), false),
+            format!(
+                "src/a.rs\n1:x\n\nThere was no time to show more: it took longer than 30 s.\nThese are 1 of 4 matching \
+                 lines, in 1 of 2 files; {ask} All matching lines by folder:\n{folders}"
+            )
+        );
+        // Not all was searched, and then there was no time to show anything: that the search was stopped is said behind it.
+        let none = || Shown { timed_out: time, ..Shown::default() };
+        assert_eq!(
+            lines(none(), &found(time), true),
+            format!("These are 0 of 4 matches, in 0 of 2 files; {ask} What was found by folder:\n{folders}")
+        );
+        let nothing = lines(none(), &found(None), false);
+        assert!(nothing.starts_with("There was no time to show more: it took"), "{nothing}");
+        let all = Shown { text: "all".to_owned(), matches: 4, files: 2, timed_out: None };
+        assert_eq!(lines(all, &found(None), false), "all");
+    }
 }

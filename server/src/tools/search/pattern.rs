@@ -33,6 +33,15 @@ pub(super) struct Pattern {
     spans_lines: bool,
 }
 
+/// The lines of a match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Match {
+    /// Their bytes, with their line ends.
+    pub(super) lines: Range<usize>,
+    /// Where in the text the match begins. Not told of a line that is shorter than the window: there it is soon found.
+    pub(super) start: Option<usize>,
+}
+
 thread_local! {
     /// It holds buffers and is for one thread at a time.
     static SEARCHER: RefCell<Searcher> = RefCell::new(
@@ -88,8 +97,7 @@ impl Pattern {
         ))
     }
 
-    /// Hands over the lines of a text that match, as byte ranges with their line ends, in order; several lines at once
-    /// where a match spans them. In a text (a line, where matches span none) longer than the window a match longer than
+    /// Hands over the lines of a text that match, in order; several lines at once where a match spans them. In a text (a line, where matches span none) longer than the window a match longer than
     /// half of it may be missed.
     ///
     /// # Errors
@@ -99,7 +107,7 @@ impl Pattern {
         text: &str,
         hidden: &[Range<usize>],
         interrupt: &Interrupt,
-        mut found: impl FnMut(Range<usize>) -> ControlFlow<()>,
+        mut found: impl FnMut(Match) -> ControlFlow<()>,
     ) -> Result<(), Interrupted> {
         if self.spans_lines {
             return self.each_block(text, 0..text.len(), hidden, interrupt, &mut found).map(drop);
@@ -129,7 +137,7 @@ impl Pattern {
         Ok(())
     }
 
-    /// Where the pattern first matches in a stretch of a text, as far as that is not hidden.
+    /// Where a match first begins in a stretch of a text, as far as that is not hidden.
     ///
     /// # Errors
     /// When interrupted.
@@ -139,9 +147,20 @@ impl Pattern {
         stretch: Range<usize>,
         hidden: &[Range<usize>],
         interrupt: &Interrupt,
+    ) -> Result<Option<usize>, Interrupted> {
+        Ok(self.first(text, stretch, hidden, Extent::Start, interrupt)?.map(|found| found.start))
+    }
+
+    fn first(
+        &self,
+        text: &str,
+        stretch: Range<usize>,
+        hidden: &[Range<usize>],
+        extent: Extent,
+        interrupt: &Interrupt,
     ) -> Result<Option<Range<usize>>, Interrupted> {
         for part in visible(text, stretch, hidden) {
-            let found = self.find(text, part, interrupt)?;
+            let found = self.find(text, part, extent, interrupt)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -154,7 +173,7 @@ impl Pattern {
         &self,
         text: &str,
         chunk: Range<usize>,
-        found: &mut dyn FnMut(Range<usize>) -> ControlFlow<()>,
+        found: &mut dyn FnMut(Match) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let mut lines = Lines { start: chunk.start, found, flow: ControlFlow::Continue(()) };
         let outcome = SEARCHER
@@ -172,12 +191,14 @@ impl Pattern {
         stretch: Range<usize>,
         hidden: &[Range<usize>],
         interrupt: &Interrupt,
-        found: &mut dyn FnMut(Range<usize>) -> ControlFlow<()>,
+        found: &mut dyn FnMut(Match) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Interrupted> {
+        // A line matches however much of it does.
+        let extent = if self.spans_lines { Extent::Whole } else { Extent::Start };
         let mut at = stretch.start;
         // An empty line is a stretch too; behind the last line end there is no line.
         let is_line = |at: usize| at < text.len() || !(text.is_empty() || text.ends_with('\n'));
-        while let Some(span) = self.first_in(text, at..stretch.end, hidden, interrupt)? {
+        while let Some(span) = self.first(text, at..stretch.end, hidden, extent, interrupt)? {
             if !is_line(span.start) {
                 break;
             }
@@ -185,7 +206,7 @@ impl Pattern {
             // A line end that is matched belongs to the line that it ends.
             let last = if span.end > span.start && text[..span.end].ends_with('\n') { span.end - 1 } else { span.end };
             let end = text[last..].find('\n').map_or(text.len(), |after| last + after + 1);
-            if found(start..end).is_break() {
+            if found(Match { lines: start..end, start: Some(span.start) }).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             at = end;
@@ -197,7 +218,13 @@ impl Pattern {
     }
 
     /// Where the pattern first matches in a part of a text; what is around the part counts for `^`, `$` and `\b` alone.
-    fn find(&self, text: &str, part: Range<usize>, interrupt: &Interrupt) -> Result<Option<Range<usize>>, Interrupted> {
+    fn find(
+        &self,
+        text: &str,
+        part: Range<usize>,
+        extent: Extent,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Range<usize>>, Interrupted> {
         let Some(regex) = self.for_parts() else { return Ok(None) };
         let mut start = part.start;
         loop {
@@ -205,9 +232,9 @@ impl Pattern {
             let end = text.floor_char_boundary(part.end.min(start + self.window));
             let found = regex.find(Input::new(text).span(start..end)).map(|found| found.range());
             match found {
-                // One that ends with the window is searched again with more of the text.
-                Some(found) if end == part.end || found.end < end => return Ok(Some(found)),
+                Some(found) if end == part.end || found.end < end || extent == Extent::Start => return Ok(Some(found)),
                 _ if end == part.end => return Ok(None),
+                // One that ends with the window is searched again with more of the text.
                 _ => start = text.floor_char_boundary(end - self.window / 2),
             }
         }
@@ -224,10 +251,18 @@ impl Pattern {
     }
 }
 
+/// How much of a match is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Where it begins; it may go on behind the window.
+    Start,
+    Whole,
+}
+
 /// Takes the matching lines of a chunk.
 struct Lines<'a> {
     start: usize,
-    found: &'a mut dyn FnMut(Range<usize>) -> ControlFlow<()>,
+    found: &'a mut dyn FnMut(Match) -> ControlFlow<()>,
     flow: ControlFlow<()>,
 }
 
@@ -237,7 +272,7 @@ impl Sink for Lines<'_> {
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, Self::Error> {
         let offset = usize::try_from(found.absolute_byte_offset()).unwrap_or_default();
         let start = self.start + offset;
-        self.flow = (self.found)(start..start + found.bytes().len());
+        self.flow = (self.found)(Match { lines: start..start + found.bytes().len(), start: None });
         Ok(self.flow.is_continue())
     }
 }
@@ -285,4 +320,38 @@ fn visible(text: &str, stretch: Range<usize>, hidden: &[Range<usize>]) -> Vec<Ra
 /// Whether two ranges overlap or touch.
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start <= b.end && b.start <= a.end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The matches in a text.
+    fn matches(pattern: &str, spans_lines: bool, text: &str) -> Vec<Match> {
+        let mut found = Vec::new();
+        let take = |one| {
+            found.push(one);
+            ControlFlow::Continue(())
+        };
+        Pattern::compile(pattern, spans_lines).unwrap().each_match(text, &[], &Interrupt::never(), take).unwrap();
+        found
+    }
+
+    #[test]
+    fn a_long_line_is_looked_through_only_up_to_its_match() {
+        let text = format!("ab\n{}needle{}\nb", "x".repeat(100_000), "x".repeat(100_000));
+        let line = 3..200_010;
+        for (pattern, start) in [(".*", 3), ("x+", 3), ("n.*", 100_003), ("e+dlex", 100_004)] {
+            let expected = Match { lines: line.clone(), start: Some(start) };
+            let found = matches(pattern, false, &text);
+            assert_eq!(found.into_iter().find(|found| found.lines.start == 3), Some(expected), "{pattern}");
+        }
+        let first = |pattern: &str, spans_lines| {
+            let pattern = Pattern::compile(pattern, spans_lines).unwrap();
+            pattern.first_in(&text, line.clone(), &[], &Interrupt::never()).unwrap()
+        };
+        assert_eq!((first(".*", false), first("(?s).+", true), first("y", true)), (Some(3), Some(3), None));
+        let found = matches("(?s)needle.*\nb", true, &text);
+        assert_eq!(found, [Match { lines: 3..200_011, start: Some(100_003) }], "as far as it goes");
+    }
 }

@@ -1,10 +1,11 @@
 //! What a search shows of the files with matches: the lines, file by file, under the definitions that they stand in.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
-use super::pattern::Pattern;
+use super::pattern::{Match, Pattern};
 use super::scan::{Hit, Sources};
 use crate::contracts::RepoPath;
 use crate::text::cut;
@@ -31,6 +32,8 @@ pub(super) struct Shown {
 struct Block {
     first: usize,
     last: usize,
+    /// How far from the beginning of the first line the match begins, in bytes of what is shown; `None` if unknown.
+    column: Option<usize>,
 }
 
 /// A file with what is shown of it.
@@ -47,7 +50,7 @@ struct Lines<'a> {
 /// Shows the matches of files, so many lines around each.
 ///
 /// # Errors
-/// When interrupted before there is anything to show.
+/// When stopped; when the time is up, what was shown by then is what there is.
 pub(super) fn show<'a>(
     sources: &Sources<'_>,
     pattern: &Pattern,
@@ -61,13 +64,19 @@ pub(super) fn show<'a>(
             break;
         }
         let Some(bytes) = sources.load(&hit.path, &mut buffer) else { continue };
+        let before = (shown.text.len(), shown.matches, shown.files);
         match show_file(&mut shown, &hit.path, bytes, pattern, context, &sources.toolbox.interrupt) {
             Ok(()) => {}
-            Err(Interrupted::TimedOut(time)) if shown.matches > 0 => {
+            Err(Interrupted::TimedOut(time)) => {
                 shown.timed_out = Some(time);
+                if shown.matches == before.1 {
+                    // Its path alone says nothing.
+                    shown.text.truncate(before.0);
+                    shown.files = before.2;
+                }
                 break;
             }
-            Err(interrupted) => return Err(interrupted),
+            Err(Interrupted::Stopped) => return Err(Interrupted::Stopped),
         }
     }
     Ok(shown)
@@ -83,18 +92,23 @@ fn show_file(
 ) -> Result<(), Interrupted> {
     // It may have changed since it was counted.
     let Some(text) = text_of(bytes).filter(|_| !is_secret_text(bytes)) else { return Ok(()) };
-    let mut spans = Vec::new();
+    let mut matches = Vec::new();
     let room = MOST_MATCHES - shown.matches;
-    pattern.each_match(&text, &secret_spans(&text), interrupt, |span| {
-        spans.push(span);
-        if spans.len() == room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let hidden = secret_spans(&text);
+    pattern.each_match(&text, &hidden, interrupt, |found| {
+        matches.push(found);
+        if matches.len() == room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    if spans.is_empty() {
+    if matches.is_empty() {
         return Ok(());
     }
-    let blocks = blocks(&text, &spans);
-    let masked = masked(&text);
-    let lines: Vec<&str> = masked.lines().collect();
+    let mut blocks = blocks(&text, &matches);
+    // Without a span there is nothing to mask.
+    let text = if hidden.is_empty() { text } else { Cow::Owned(masked(&text).into_owned()) };
+    if !hidden.is_empty() {
+        blocks.iter_mut().for_each(|block| block.column = None);
+    }
+    let lines: Vec<&str> = text.lines().collect();
     let firsts: Vec<usize> = blocks.iter().map(|block| block.first).collect();
     let definitions = enclosing_definitions(path, &lines, &firsts);
     let file = Lines { pattern, lines, blocks, definitions, context, interrupt };
@@ -104,18 +118,19 @@ fn show_file(
     file.write(shown)
 }
 
-/// The lines of matches that are given by their bytes.
-fn blocks(text: &str, spans: &[Range<usize>]) -> Vec<Block> {
+/// The lines of matches, by their numbers.
+fn blocks(text: &str, matches: &[Match]) -> Vec<Block> {
     let breaks = |range: Range<usize>| memchr::memchr_iter(b'\n', &text.as_bytes()[range]).count();
     let (mut line, mut at) = (0, 0);
-    let block = |span: &Range<usize>| {
-        line += breaks(at..span.start);
-        at = span.start;
+    let block = |found: &Match| {
+        let Range { start, end } = found.lines;
+        line += breaks(at..start);
+        at = start;
         // The line end of the last line is no further line.
-        let inside = span.start..span.end - usize::from(text[span.clone()].ends_with('\n'));
-        Block { first: line, last: line + breaks(inside) }
+        let inside = start..end - usize::from(text[start..end].ends_with('\n'));
+        Block { first: line, last: line + breaks(inside), column: found.start.map(|found| found - start) }
     };
-    spans.iter().map(block).collect()
+    matches.iter().map(block).collect()
 }
 
 impl Lines<'_> {
@@ -141,17 +156,17 @@ impl Lines<'_> {
             if definition != current
                 && let Some(line) = definition.filter(|line| *line < stretch.start && before != Some(*line))
             {
-                self.write_line(shown, line, '=')?;
+                self.write_line(shown, line, '=', None)?;
             }
             current = definition;
             for line in from..block.first {
-                self.write_line(shown, line, '-')?;
+                self.write_line(shown, line, '-', None)?;
             }
-            shown.matches += 1;
             let last = block.last.min(block.first + MOST_LINES - 1);
             for line in block.first.max(stretch.end)..=last {
-                self.write_line(shown, line, ':')?;
+                self.write_line(shown, line, ':', Some(block))?;
             }
+            shown.matches += 1;
             if last < block.last {
                 // Writing to a string does not fail.
                 let _ = writeln!(shown.text, "… {} more lines of this match", block.last - last);
@@ -159,30 +174,35 @@ impl Lines<'_> {
             let next = self.blocks.get(at + 1).map_or(self.lines.len(), |next| next.first);
             let end = (block.last + 1 + self.context).min(next).min(self.lines.len());
             for line in block.last + 1..end {
-                self.write_line(shown, line, '-')?;
+                self.write_line(shown, line, '-', None)?;
             }
             stretch.end = end.max(block.last + 1);
         }
         Ok(())
     }
 
-    fn write_line(&self, shown: &mut Shown, number: usize, mark: char) -> Result<(), Interrupted> {
+    /// Writes a line, of a long one that a match begins in what is around its beginning.
+    fn write_line(
+        &self,
+        shown: &mut Shown,
+        number: usize,
+        mark: char,
+        block: Option<&Block>,
+    ) -> Result<(), Interrupted> {
         let Some(line) = self.lines.get(number) else { return Ok(()) };
+        let is_long = line.len() > LINE && line.chars().nth(LINE).is_some();
+        let start = match block.filter(|block| is_long && block.first == number) {
+            Some(Block { column: Some(column), .. }) => *column,
+            Some(_) => self.pattern.first_in(line, 0..line.len(), &[], self.interrupt)?.unwrap_or_default(),
+            None => 0,
+        };
+        let from = line.floor_char_boundary(start.saturating_sub(LINE / 4));
+        let front = if from > 0 { "…" } else { "" };
         // Writing to a string does not fail.
-        let _ = write!(shown.text, "{}{mark}", number + 1);
-        if line.len() > LINE && line.chars().nth(LINE).is_some() {
-            // Of a long line, what is around the match.
-            let found =
-                if mark == ':' { self.pattern.first_in(line, 0..line.len(), &[], self.interrupt)? } else { None };
-            let start = found.map_or(0, |found| found.start);
-            let from = line.floor_char_boundary(start.saturating_sub(LINE / 4));
-            let front = if from > 0 { "…" } else { "" };
-            shown.text.push_str(front);
-            shown.text.push_str(&cut(&line[from..], LINE));
-        } else {
-            shown.text.push_str(line);
-        }
-        shown.text.push('\n');
+        let _ = match is_long {
+            true => writeln!(shown.text, "{}{mark}{front}{}", number + 1, cut(&line[from..], LINE)),
+            false => writeln!(shown.text, "{}{mark}{line}", number + 1),
+        };
         Ok(())
     }
 }
