@@ -55,6 +55,9 @@ impl RepoPath {
     }
 
     fn parse_for(text: &str, system: System) -> Result<Self, RepoPathError> {
+        if system == System::Other && is_as_written(text) {
+            return Ok(Self(text.to_owned()));
+        }
         let shown = || head(text, 200).to_owned();
         let slashed = text.trim_matches(|c| c == '\n' || c == '\r').replace('\\', "/");
         let is_home = slashed == "~" || slashed.starts_with("~/");
@@ -124,6 +127,16 @@ impl RepoPath {
         };
         self.components().map(on_windows).collect::<Vec<_>>().join("/")
     }
+}
+
+/// Whether a text is a path as it is, as most names of a tree are: letters, digits, `_`, `-` and `+`, with dots inside.
+fn is_as_written(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let inside = name.strip_prefix('.').unwrap_or(name);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'.');
+        name.len() <= 255 && !inside.is_empty() && !inside.starts_with('.') && inside.bytes().all(is_plain)
+    };
+    text.len() <= 1024 && text.split('/').all(is_name)
 }
 
 /// Whether the [key](RepoPath::key) of a path is the path in lower case, as it is for nearly every file of a tree.

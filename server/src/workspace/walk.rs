@@ -18,6 +18,9 @@ use crate::contracts::RepoPath;
 /// How many entries are visited before a walk gives up: such a workspace needs a narrower question.
 const MAX_VISITED: usize = 500_000;
 
+/// Entries from one look at the clock to the next.
+const PATIENCE: usize = 64;
+
 /// More would take the machine from its user, and the disk is what limits it.
 const THREADS: usize = 2;
 
@@ -87,6 +90,9 @@ pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkErro
 pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt) -> Result<Listing, WalkError> {
     let found = Mutex::new(Vec::new());
     let visitor = || {
+        // One call to the system for each file, because of its other names, of which one may be a secret's. It cannot be
+        // saved where no secret has other names: that is known only when all folders were read, the ignored ones too,
+        // which takes longer than to ask the files that are listed, and it may change at any time.
         |path: RepoPath, entry: &DirEntry| {
             let is_other = |metadata| !workspace.is_secret_inode(&Metadata::from_just_metadata(metadata));
             if entry.metadata().is_ok_and(is_other) {
@@ -162,11 +168,14 @@ where
         let mut visitor = visitor();
         let (entries, visited, stopped) = (&entries, &visited, &stopped);
         Box::new(move |entry| {
-            if visited.fetch_add(1, Ordering::Relaxed) >= MAX_VISITED {
+            let number = visited.fetch_add(1, Ordering::Relaxed);
+            if number >= MAX_VISITED {
                 lock(stopped).get_or_insert(Stopped::TooMany);
                 return WalkState::Quit;
             }
-            if let Err(interrupted) = interrupt.check() {
+            if number.is_multiple_of(PATIENCE)
+                && let Err(interrupted) = interrupt.check()
+            {
                 lock(stopped).get_or_insert(Stopped::Interrupted(interrupted));
                 return WalkState::Quit;
             }

@@ -339,8 +339,8 @@ mod tests {
 
     #[test]
     fn a_long_line_is_looked_through_only_up_to_its_match() {
-        let text = format!("ab\n{}needle{}\nb", "x".repeat(100_000), "x".repeat(100_000));
-        let line = 3..200_010;
+        let text = format!("ab\n{}needle{}\nb", "x".repeat(100_000), "x".repeat(20_000));
+        let line = 3..120_010;
         for (pattern, start) in [(".*", 3), ("x+", 3), ("n.*", 100_003), ("e+dlex", 100_004)] {
             let expected = Match { lines: line.clone(), start: Some(start) };
             let found = matches(pattern, false, &text);
@@ -352,6 +352,6 @@ mod tests {
         };
         assert_eq!((first(".*", false), first("(?s).+", true), first("y", true)), (Some(3), Some(3), None));
         let found = matches("(?s)needle.*\nb", true, &text);
-        assert_eq!(found, [Match { lines: 3..200_011, start: Some(100_003) }], "as far as it goes");
+        assert_eq!(found, [Match { lines: 3..120_011, start: Some(100_003) }], "as far as it goes");
     }
 }

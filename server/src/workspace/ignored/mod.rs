@@ -27,8 +27,8 @@ const MAX_POINTER: u64 = 64 * 1024;
 #[derive(Debug)]
 struct Level {
     above: Option<Arc<Level>>,
-    /// The folder's name in its parent; empty for the root.
-    name: String,
+    /// Where in a path from the root the names in the folder begin.
+    start: usize,
     rules: Option<Arc<Rules>>,
     /// A repository of its own: rules from above do not apply in it, except the user's.
     is_top: bool,
@@ -73,20 +73,17 @@ impl Ignored {
 
     /// Whether the rules exclude a real path; its folders are assumed to be included.
     pub(super) fn is_ignored_path(&self, path: &str, is_folder: bool) -> Result<bool, Fault> {
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let mut level = Some(self.level(folder)?);
-        let mut below = name.to_owned();
-        while let Some(this) = level {
-            if let Some(matched) = this.rules.as_ref().and_then(|rules| rules.matched(&below, is_folder)) {
+        let level = self.level(path.rsplit_once('/').map_or("", |(folder, _)| folder))?;
+        let mut levels = Some(&level);
+        while let Some(level) = levels {
+            let below = &path[level.start..];
+            if let Some(matched) = level.rules.as_ref().and_then(|rules| rules.matched(below, is_folder)) {
                 return Ok(matched);
             }
-            if this.is_top {
-                return Ok(self.is_ignored_by_user(&below, is_folder));
+            if level.is_top {
+                return Ok(self.is_ignored_by_user(below, is_folder));
             }
-            if this.above.is_some() {
-                below = join(&this.name, &below);
-            }
-            level = this.above.clone();
+            levels = level.above.as_ref();
         }
         for (root, rules) in &self.outer {
             if let Some(matched) = rules.matched(&join(root, path), is_folder) {
@@ -121,11 +118,11 @@ impl Ignored {
 
     fn read_level(&self, folder: &str) -> Result<Arc<Level>, Fault> {
         let is_root = folder.is_empty();
-        let (above, name) = folder.rsplit_once('/').unwrap_or(("", folder));
+        let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
         let dir = self.workspace.dir();
         Ok(Arc::new(Level {
             above: if is_root { None } else { Some(self.level(above)?) },
-            name: name.to_owned(),
+            start: if is_root { 0 } else { folder.len() + 1 },
             rules: self.workspace.ignore_files().read_in(dir, &join(folder, NAME))?,
             is_top: !is_root && dir.symlink_metadata(join(folder, ".git")).is_ok(),
         }))
