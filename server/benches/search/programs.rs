@@ -27,7 +27,9 @@ impl Programs {
     pub(super) fn find() -> Self {
         let rg = is_found("rg", "ripgrep", "ripgrep");
         let ctags = is_found("ctags", "Universal Ctags", "universal-ctags");
-        println!("rg searches and lists on {THREADS} threads, as the tools do; ctags has one thread. Medians of pairs.");
+        println!(
+            "rg searches and lists on {THREADS} threads, as the tools do; ctags has one thread. Medians of pairs."
+        );
         Self { rg, ctags }
     }
 
