@@ -5,8 +5,8 @@ use std::time::Duration;
 pub(in crate::models) enum Fault {
     #[error("the connection broke: {0}")]
     Connection(String),
-    /// Bytes may have come, with nothing of the answer in them.
-    #[error("nothing of it came for {}", humantime::format_duration(*.0))]
+    /// Bytes may have come, with nothing of the answer in them: pings, say.
+    #[error("no text of it came for {}", humantime::format_duration(*.0))]
     Idle(Duration),
     #[error("the answer ended in the middle")]
     Cut,

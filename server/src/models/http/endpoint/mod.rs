@@ -98,7 +98,7 @@ impl Endpoint {
                 let reason = match fault {
                     Fault::Connection(cause) => format!("connection lost ({})", self.quote(cause)),
                     Fault::Cut => "connection lost in the middle of the answer".to_owned(),
-                    Fault::Idle(time) => format!("timeout: nothing came for {}", humantime::format_duration(*time)),
+                    Fault::Idle(time) => format!("timeout: no text came for {}", humantime::format_duration(*time)),
                     _ => said.clone(),
                 };
                 again(format!("The answer of {} broke: {said}.{hint}", self.provider()), reason)

@@ -153,7 +153,7 @@ fn every_failure_that_is_tried_again_names_what_happened() {
     for (fault, reason) in [
         (Fault::Connection("reset by peer".to_owned()), "connection lost (reset by peer)"),
         (Fault::Cut, "connection lost in the middle of the answer"),
-        (Fault::Idle(Duration::from_secs(90)), "timeout: nothing came for 1m 30s"),
+        (Fault::Idle(Duration::from_secs(90)), "timeout: no text came for 1m 30s"),
     ] {
         assert_eq!(endpoint(true).broken("m", fault, Usage::default()).reason, reason);
     }
