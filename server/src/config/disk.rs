@@ -68,6 +68,28 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// Whether `PATH` leads to a program of this name. Where a name gets an ending, as on Windows, it is looked for with the usual
+/// ones too.
+pub fn has_program(name: &str) -> bool {
+    let names: Vec<String> = match cfg!(windows) {
+        true => ["", ".exe", ".cmd", ".bat"].iter().map(|ending| format!("{name}{ending}")).collect(),
+        false => vec![name.to_owned()],
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| names.iter().any(|name| is_program(&folder.join(name))))
+}
+
+fn is_program(path: &Path) -> bool {
+    #[cfg(unix)]
+    let is_executable = |metadata: &std::fs::Metadata| {
+        use std::os::unix::fs::PermissionsExt;
+        metadata.permissions().mode() & 0o111 != 0
+    };
+    #[cfg(not(unix))]
+    let is_executable = |_: &std::fs::Metadata| true;
+    path.is_absolute() && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && is_executable(&metadata))
+}
+
 /// A file of the workspace, opened beneath the folder's handle; links are refused.
 pub(super) fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn Read>>> {
     // A folder that cannot be opened is the engine's to report, not a fault of the settings.

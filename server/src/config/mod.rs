@@ -31,7 +31,9 @@ mod value;
 mod with_check;
 
 pub use check::{Check, CheckOrigin};
-pub use disk::{cache_folder, environment, home, state_folder, user_config_file, user_file, user_folder, variable};
+pub use disk::{
+    cache_folder, environment, has_program, home, state_folder, user_config_file, user_file, user_folder, variable,
+};
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
 pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases, workspace_checks};

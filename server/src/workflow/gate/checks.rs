@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::config::{Check, CheckOrigin, Settings, WORKSPACE_FILE, with_check};
+use crate::config::{Check, CheckOrigin, Settings, WORKSPACE_FILE, has_program, with_check};
 use crate::contracts::{GateCheck, OfferedCheck, RepoPath};
 use crate::memory::{CheckTrust, Store};
 use crate::text::revealed;
@@ -37,7 +37,7 @@ impl<'a> GateChecks<'a> {
     pub(crate) fn of(store: &'a Store, settings: &Settings) -> Self {
         let workspace = store.workspace();
         let checks = checks_in_force(settings, workspace);
-        let is_settled = settings.has_set_checks || !checks.is_empty();
+        let is_settled = is_settled(settings, &checks);
         Self { workspace, checks, trust: CheckTrust::open(store.seal()), is_settled }
     }
 
@@ -63,19 +63,7 @@ impl<'a> GateChecks<'a> {
 
     /// What could be remembered: what the workspace shows, where nothing is set, and what was not declined before.
     pub(crate) fn offered(&self) -> Vec<OfferedCheck> {
-        if self.is_settled {
-            return Vec::new();
-        }
-        let found = detected_checks(self.workspace).into_iter();
-        let wanted = found.filter(|check| !self.trust.is_declined(&check.command));
-        wanted
-            .map(|DetectedCheck { name, command, source }| OfferedCheck {
-                id: id(&Check::of_workspace(&name, &command)),
-                name,
-                command,
-                reason: source,
-            })
-            .collect()
+        if self.is_settled { Vec::new() } else { shown_by(self.workspace, &self.trust) }
     }
 
     /// Take a person's answer.
@@ -103,6 +91,27 @@ impl<'a> GateChecks<'a> {
         self.trust.decline(declined.map(|offer| offer.command)).map_err(not_kept)?;
         Ok(done)
     }
+}
+
+/// What could be remembered as checks of a workspace: what it shows, where nothing is set, and what was not declined before.
+pub(crate) fn offered_checks(workspace: &Workspace, settings: &Settings, trust: &CheckTrust) -> Vec<OfferedCheck> {
+    if is_settled(settings, &checks_in_force(settings, workspace)) { Vec::new() } else { shown_by(workspace, trust) }
+}
+
+fn is_settled(settings: &Settings, checks: &[Check]) -> bool {
+    settings.has_set_checks || !checks.is_empty()
+}
+
+fn shown_by(workspace: &Workspace, trust: &CheckTrust) -> Vec<OfferedCheck> {
+    let found = detected_checks(workspace, &has_program).into_iter();
+    let wanted = found.filter(|check| !trust.is_declined(&check.command));
+    let offer = |DetectedCheck { name, command, source }| OfferedCheck {
+        id: id(&Check::of_workspace(&name, &command)),
+        name,
+        command,
+        reason: source,
+    };
+    wanted.map(offer).collect()
 }
 
 /// Take a person's answer about the checks of a workspace.

@@ -48,7 +48,9 @@ fn manager(project: &Project<'_>, package: &Value) -> &'static str {
     let named = package["packageManager"].as_str().map(|named| named.split('@').next().unwrap_or_default());
     let known = ["npm", "pnpm", "yarn", "bun"].into_iter().find(|known| named == Some(*known));
     let of_lock = || LOCKS.iter().find(|(lock, _)| project.has(lock)).map(|(_, manager)| *manager);
-    known.or_else(of_lock).unwrap_or("npm")
+    let wanted = known.or_else(of_lock).unwrap_or("npm");
+    // The scripts are the same, whoever runs them.
+    if !project.can_run(wanted) && project.can_run("npm") { "npm" } else { wanted }
 }
 
 /// What `npm init` writes where there is no test.

@@ -25,9 +25,10 @@ pub struct DetectedCheck {
     pub source: String,
 }
 
-/// The commands that the project in this root is checked by: those of each language, else those of a task runner.
-pub fn detected_checks(workspace: &Workspace) -> Vec<DetectedCheck> {
-    let project = Project::of(workspace.dir());
+/// The commands that the project in this root is checked by: those of each language, else those of a task runner. Of several
+/// ways to run the same, one is taken whose program `has_program` finds here.
+pub fn detected_checks(workspace: &Workspace, has_program: &dyn Fn(&str) -> bool) -> Vec<DetectedCheck> {
+    let project = Project::of(workspace.dir(), has_program);
     let mut checks = Vec::new();
     for rows in [LANGUAGES, RUNNERS] {
         for row in rows {

@@ -9,19 +9,28 @@ const MOST_BYTES: u64 = 512 * 1024;
 /// Most names that are looked at in a folder.
 const MOST_NAMES: usize = 5_000;
 
+/// Whether a program of this name can be run here.
+pub(super) type HasProgram<'a> = &'a dyn Fn(&str) -> bool;
+
 /// What stands in a root.
 pub(super) struct Project<'a> {
     dir: &'a Dir,
+    has_program: HasProgram<'a>,
     files: Vec<String>,
     folders: Vec<String>,
 }
 
 impl<'a> Project<'a> {
-    pub(super) fn of(dir: &'a Dir) -> Self {
+    pub(super) fn of(dir: &'a Dir, has_program: HasProgram<'a>) -> Self {
         let (mut files, mut folders) = names(dir);
         files.sort_unstable();
         folders.sort_unstable();
-        Self { dir, files, folders }
+        Self { dir, has_program, files, folders }
+    }
+
+    /// Whether a program of this name can be run here.
+    pub(super) fn can_run(&self, program: &str) -> bool {
+        (self.has_program)(program)
     }
 
     /// The first of these files that is there. `*.sln` stands for every file with this ending; case counts.

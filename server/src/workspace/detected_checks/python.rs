@@ -13,20 +13,21 @@ const PYTEST: [(&str, Option<&str>); 6] = [
     ("conftest.py", None),
 ];
 
-/// How to run a program in the project's own environment, by the file that shows there is one.
+/// What runs a program in the project's own environment, by the file that shows there is one.
 const RUNNERS: [(&str, &str); 4] =
-    [("uv.lock", "uv run "), ("poetry.lock", "poetry run "), ("pdm.lock", "pdm run "), ("Pipfile.lock", "pipenv run ")];
+    [("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm"), ("Pipfile.lock", "pipenv")];
 
 pub(super) fn python(project: &Project<'_>, source: &str) -> Vec<Found> {
-    let runner = RUNNERS.iter().find(|(lock, _)| project.has(lock)).map(|(_, runner)| *runner);
+    let runner = RUNNERS.iter().find(|(lock, runner)| project.has(lock) && project.can_run(runner));
     // A bare interpreter: the environment that a person has activated, else the folder `.venv`.
     let python = match runner {
-        Some(runner) => format!("{runner}python"),
+        Some((_, runner)) => format!("{runner} run python"),
         None if project.has_file_in(".venv", |name| name == "pyvenv.cfg") => ".venv/bin/python".to_owned(),
+        None if !project.can_run("python3") && project.can_run("python") => "python".to_owned(),
         None => "python3".to_owned(),
     };
     let pytest = match runner {
-        Some(runner) => format!("{runner}pytest"),
+        Some((_, runner)) => format!("{runner} run pytest"),
         None => format!("{python} -m pytest"),
     };
     let is_configured = |(file, line): &&(&str, Option<&str>)| {

@@ -3,8 +3,13 @@ use crate::workspace::fixture::Fixture;
 
 /// What is found in a workspace: `name: command (source)`, a line each.
 fn found(text: &str) -> String {
+    found_with(text, &|_| true)
+}
+
+/// The same where only some programs can be run.
+fn found_with(text: &str, has_program: &dyn Fn(&str) -> bool) -> String {
     let fixture = Fixture::new(text);
-    let checks = detected_checks(&fixture.workspace());
+    let checks = detected_checks(&fixture.workspace(), has_program);
     let line = |check: &DetectedCheck| format!("{}: {} ({})", check.name, check.command, check.source);
     checks.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -12,6 +17,26 @@ fn found(text: &str) -> String {
 /// A workspace of empty files.
 fn files(names: &[&str]) -> String {
     names.iter().map(|name| format!("//- /{name}\n")).collect()
+}
+
+#[test]
+fn a_command_is_one_that_can_be_run_here() {
+    let uv = "//- /pyproject.toml\n[tool.pytest.ini_options]\n//- /uv.lock\n";
+    let in_venv = format!("{uv}//- /.venv/pyvenv.cfg\n");
+    let pnpm = "//- /package.json\n{\"scripts\": {\"test\": \"vitest run\"}}\n//- /pnpm-lock.yaml\n";
+    for (project, programs, expected) in [
+        (uv, &["uv", "python3"][..], "uv run pytest"),
+        (uv, &["python3", "python"], "python3 -m pytest"),
+        (uv, &["python"], "python -m pytest"),
+        (uv, &[], "python3 -m pytest"),
+        (&in_venv, &["python3"], ".venv/bin/python -m pytest"),
+        (pnpm, &["pnpm", "npm"], "pnpm test"),
+        (pnpm, &["npm"], "npm test"),
+        (pnpm, &[], "pnpm test"),
+    ] {
+        let found = found_with(project, &|program| programs.contains(&program));
+        assert!(found.starts_with(&format!("test: {expected} (")), "{programs:?}: {found}");
+    }
 }
 
 #[test]
@@ -149,7 +174,7 @@ fn what_stands_in_a_files_place_is_not_followed() {
     std::fs::create_dir(fixture.root().join("go.mod")).unwrap();
     let pipe = fixture.root().join("Makefile");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-    assert_eq!(detected_checks(&fixture.workspace()), []);
+    assert_eq!(detected_checks(&fixture.workspace(), &|_| true), []);
 }
 
 #[test]
@@ -157,9 +182,9 @@ fn a_manifest_that_is_too_large_or_too_deep_is_passed_over() {
     let fixture = Fixture::new("//- /a\n");
     let scripts = "{\"scripts\": {\"test\": \"x\"}}";
     fixture.write("package.json", format!("{scripts}{}", " ".repeat(600_000)).as_bytes());
-    assert_eq!(detected_checks(&fixture.workspace()), []);
+    assert_eq!(detected_checks(&fixture.workspace(), &|_| true), []);
     fixture.write("package.json", "[".repeat(500_000).as_bytes());
-    assert_eq!(detected_checks(&fixture.workspace()), []);
+    assert_eq!(detected_checks(&fixture.workspace(), &|_| true), []);
     fixture.write("package.json", scripts.as_bytes());
-    assert_eq!(detected_checks(&fixture.workspace()).len(), 1);
+    assert_eq!(detected_checks(&fixture.workspace(), &|_| true).len(), 1);
 }
