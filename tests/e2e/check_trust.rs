@@ -307,6 +307,50 @@ fn a_check_that_was_skipped_is_run_after_the_end_at_a_terminal() {
 }
 
 #[test]
+fn what_the_workspace_shows_is_told_where_no_check_is_set() {
+    let (session, api) = (with_makefile(), server());
+    let end = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    end.prints("Approved by reading; no check ran. This workspace shows one: `make test`.").prints("baton trust");
+    assert_eq!(ways_to_trust(&session), [json!(["Remember the Check…", "baton.trust", "baton trust"])]);
+    let first = |agent: &str| api.requests_of(agent)[0].body["messages"].to_string();
+    assert!(first("plan").contains("No checks are set: unless the user sets one, nothing is built or run"));
+    assert!(first("review").contains("No check ran on this work: nothing was built or run"));
+    let doctor = session.baton(["doctor", "--json"]).api(&api).run().json();
+    let checks = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "checks").unwrap();
+    assert_eq!(checks["status"], "warning");
+    assert_eq!(
+        checks["message"],
+        "none are set, so that nothing is built or run. This workspace shows one: `make test`"
+    );
+    assert!(checks["fix"].as_str().unwrap().contains("`baton trust`"), "{checks}");
+
+    let mut editor = PlainEditor::open(&session, &api);
+    assert_eq!(editor.execute("baton.trust", &[]).unwrap(), json!({ "asked": ["test"] }));
+    editor.answer("Cancel");
+    assert!(!session.exists("baton.toml"));
+    editor.execute("baton.trust", &[]).unwrap();
+    editor.answer("Remember and Run");
+    editor.until("it is remembered", |editor| editor.messages.iter().any(|shown| shown.contains("`make test`")));
+    editor.quit();
+    assert!(session.text("baton.toml").contains("make test") && is_trusted(&session));
+    assert_eq!(ways_to_trust(&session), Vec::<Value>::new());
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    assert!(!status["summary"].as_str().unwrap().contains("This workspace shows"), "{status}");
+    session.baton(["doctor"]).api(&api).run().prints("1 check may run: test");
+}
+
+#[test]
+fn what_the_workspace_shows_is_not_told_to_who_wants_none() {
+    let (session, api) = (with_makefile(), server());
+    session.write("baton.toml", "checks = []\n");
+    let end = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    assert!(!end.stdout.contains("This workspace shows") && !end.stdout.contains("baton trust"), "{}", end.stdout);
+    assert_eq!(ways_to_trust(&session), Vec::<Value>::new());
+    let doctor = session.baton(["doctor", "--json"]).api(&api).run().json();
+    assert!(doctor["checks"].as_array().unwrap().iter().all(|check| check["name"] != "checks"), "{doctor}");
+}
+
+#[test]
 fn nothing_is_checked_before_the_work_is_done() {
     let (session, api) = (with_checks(TEST), server());
     to_the_gate(&session, &api);

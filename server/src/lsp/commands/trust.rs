@@ -1,4 +1,5 @@
-//! `baton.trust`: the checks that nobody has trusted yet, shown in full and asked about, at any time.
+//! `baton.trust`: the checks that nobody has trusted yet, shown in full and asked about, at any time; where none are set, what
+//! the workspace shows it is checked by.
 
 use std::sync::Arc;
 
@@ -6,10 +7,10 @@ use serde_json::{Value, json};
 use tower_lsp::lsp_types::MessageType;
 
 use super::confirmation::Confirmation;
-use crate::contracts::GateCheck;
+use crate::contracts::{GateCheck, OfferedCheck};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
-use crate::lsp::run::gate::checks::{listed, trust_question};
+use crate::lsp::run::gate::checks::{REMEMBER, listed, offer_question, trust_question};
 use crate::lsp::run::runs;
 use crate::lsp::wire::window;
 use crate::workflow::{self, CheckAnswer, Goal};
@@ -17,17 +18,22 @@ use crate::workflow::{self, CheckAnswer, Goal};
 const NOTHING: &str = "There is nothing to trust: what is set may run.";
 const NO_CHECKS: &str = "There is nothing to trust: no checks are set.";
 
-/// Ask whether the untrusted checks may run, and then whether to run those that were skipped. Answers at once with what is
-/// asked; `message` says that nothing is.
+/// Ask whether the untrusted checks may run, and then whether to run those that were skipped; where none are set, whether to
+/// remember what the workspace shows. Answers at once with what is asked; `message` says that nothing is.
 pub(super) async fn trust(folder: &Arc<Folder>) -> Result<Value, Refused> {
     let found = folder.with_files(|files| {
         let store = files.make_memory()?;
         let checks = workflow::waiting_checks(&store, &files.settings);
-        Ok((checks.untrusted().cloned().collect::<Vec<_>>(), checks.set.len(), workflow::can_run_skipped(&store)?))
+        Ok((checks, workflow::can_run_skipped(&store)?))
     });
-    let (untrusted, set, can_run) = found.await?;
+    let (checks, can_run) = found.await?;
+    let untrusted: Vec<GateCheck> = checks.untrusted().cloned().collect();
+    if checks.set.is_empty() && !checks.offered.is_empty() {
+        ask_to_remember(folder, &checks.offered);
+        return Ok(json!({ "asked": checks.offered.iter().map(|offer| &offer.name).collect::<Vec<_>>() }));
+    }
     if untrusted.is_empty() && !can_run {
-        let message = if set == 0 { NO_CHECKS } else { NOTHING };
+        let message = if checks.set.is_empty() { NO_CHECKS } else { NOTHING };
         if !folder.capabilities.plugin {
             window::show_message(&folder.client, MessageType::INFO, format!("Baton: {message}"));
         }
@@ -48,15 +54,24 @@ fn ask(folder: &Arc<Folder>, untrusted: &[GateCheck]) {
         yes: if untrusted.len() == 1 { "Trust It" } else { "Trust Them" },
         refused: "Baton: nothing was trusted, and what is not is skipped. baton.trust asks again.",
     };
-    question.ask(folder, |folder| take(folder, ids));
+    question.ask(folder, |folder| take(folder, CheckAnswer { trust: ids, remember: None }));
 }
 
-/// Take the yes to these checks.
-async fn take(folder: Arc<Folder>, ids: Vec<String>) -> Result<(), Refused> {
+fn ask_to_remember(folder: &Arc<Folder>, offered: &[OfferedCheck]) {
+    let ids = offered.iter().map(|offer| offer.id.clone()).collect();
+    let question = Confirmation {
+        message: offer_question(offered),
+        yes: REMEMBER,
+        refused: "Baton: nothing was remembered, and no check runs. baton.trust asks again.",
+    };
+    question.ask(folder, |folder| take(folder, CheckAnswer { trust: Vec::new(), remember: Some(ids) }));
+}
+
+/// Take a yes to checks.
+async fn take(folder: Arc<Folder>, answer: CheckAnswer) -> Result<(), Refused> {
     let of = folder.clone();
     let taken = folder.with_files(move |files| {
         let store = files.make_memory()?;
-        let answer = CheckAnswer { trust: ids, remember: None };
         let words = workflow::answer_checks(&store, &files.settings, &answer)?.words();
         if store.exists() {
             of.with_gate(files, |sources| Ok(workflow::show_plan(sources)?))?;

@@ -21,6 +21,7 @@ use crate::workflow::decide::rounds;
 use crate::workflow::foreign::discount::remove_unconfirmed_results;
 use crate::workflow::foreign::find::foreign_work;
 use crate::workflow::gate::ask::{GateEnd, gate};
+use crate::workflow::gate::checks::waiting_checks;
 use crate::workflow::gate::content::GateSources;
 use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::PhaseError;
@@ -147,10 +148,10 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         }
         Next::Merged => {
             let found = in_phase(REVIEW, foreign_work(run, memory).await)?;
-            end(
-                Outcome::Merged,
-                found.end_message(summary::merged(memory, changed_files(run), files_changed_since(&run.store, memory))),
-            )
+            let offered = waiting_checks(&run.store, &run.settings).offered;
+            let changed_since = files_changed_since(&run.store, memory);
+            let message = summary::merged(memory, changed_files(run), changed_since, &offered);
+            end(Outcome::Merged, found.end_message(message))
         }
         Next::Rejected => end(Outcome::Rejected, summary::rejected(changed_files(run))),
         Next::Escalated { reason } => {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::contracts::{
-    BaseState, CheckState, CriteriaCount, CriterionState, ImplReport, Issue, PhaseName, RoundKind, TaskResult,
-    TaskStatus,
+    BaseState, CheckState, CriteriaCount, CriterionState, ImplReport, Issue, OfferedCheck, PhaseName, RoundKind,
+    TaskResult, TaskStatus,
 };
 use crate::memory::Memory;
 use crate::text::{self, count};
@@ -19,8 +19,9 @@ use crate::workflow::run::phase_names::IMPLEMENT;
 pub(crate) const UNDONE: &str = "All that the workflow wrote is undone.";
 
 /// Of a workflow that the review approved, or whose work the user accepted. `written` is the number of files that stand as
-/// its agents left them, `changed_since` how many are not what the checks saw.
-pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> String {
+/// its agents left them, `changed_since` how many are not what the checks saw, `offered` what the workspace shows it is checked
+/// by, where no checks are set.
+pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize, offered: &[OfferedCheck]) -> String {
     // Foreign work is in no journal; only the report knows of it.
     let has_reported_changes =
         memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
@@ -30,6 +31,9 @@ pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> S
         None => format!("Approved{}.", checks.after_approved()),
         Some(accepted) => format!("{accepted}. {}.", checks.sentence()),
     };
+    if let Some(shown) = shown_words(offered).filter(|_| checks.is_none()) {
+        message.push_str(&format!(" This workspace shows {shown}."));
+    }
     message.push_str(match has_changes {
         true => " Changes are in your working tree; nothing was committed.",
         false => " No file was changed: everything is as it was.",
@@ -61,6 +65,15 @@ pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> S
         message.push_str(&format!(" {criteria}."));
     }
     message
+}
+
+/// "one: `cargo test`", "some: `npm test`, `npm run lint`": commands that could be checks; `None` where there is none.
+pub(crate) fn shown_words(offered: &[OfferedCheck]) -> Option<String> {
+    const LONGEST: usize = 200;
+    let command = |offer: &OfferedCheck| format!("`{}`", text::cut(&text::revealed(&offer.command), LONGEST));
+    let commands: Vec<String> = offered.iter().map(command).collect();
+    let number = if commands.len() == 1 { "one" } else { "some" };
+    (!commands.is_empty()).then(|| format!("{number}: {}", commands.join(", ")))
 }
 
 /// What the checks said, in a sentence.
@@ -130,6 +143,12 @@ fn checks_words(memory: &Memory) -> ChecksWords {
 }
 
 impl ChecksWords {
+    /// Whether there is no result of any check.
+    fn is_none(&self) -> bool {
+        let Self { broken, as_before, passed, skipped, .. } = self;
+        [broken, as_before, passed, skipped].iter().all(|results| results.is_empty())
+    }
+
     /// "; checks passed: test, lint", ", though `lint` fails", " by reading; no check ran".
     fn after_approved(&self) -> String {
         let mut words = match (self.failing(), self.passed.is_empty()) {
@@ -349,6 +368,37 @@ mod tests {
     }
 
     #[test]
+    fn an_approval_without_any_check_says_what_the_workspace_shows() {
+        let offered = |commands: &[&str]| {
+            let offer = |command: &&str| OfferedCheck {
+                id: "1".to_owned(),
+                name: "test".to_owned(),
+                command: (*command).to_owned(),
+                reason: "Cargo.toml".to_owned(),
+            };
+            commands.iter().map(offer).collect::<Vec<_>>()
+        };
+        let said = |checks: Value, commands: &[&str]| {
+            let report = json!({ "results": [], "checks": checks });
+            let memory = Memory { report: Some(serde_json::from_value(report).unwrap()), ..Memory::default() };
+            merged(&memory, 1, 0, &offered(commands))
+        };
+        let rest = "Changes are in your working tree; nothing was committed.";
+        let by_reading = "Approved by reading; no check ran.";
+        assert_eq!(said(json!([]), &[]), format!("{by_reading} {rest}"));
+        assert_eq!(
+            said(json!([]), &["cargo test"]),
+            format!("{by_reading} This workspace shows one: `cargo test`. {rest}")
+        );
+        assert_eq!(
+            said(json!([]), &["npm test", "npm run lint"]),
+            format!("{by_reading} This workspace shows some: `npm test`, `npm run lint`. {rest}")
+        );
+        let passed = json!({ "name": "test", "command": "t", "state": "passed", "exit_code": 0 });
+        assert_eq!(said(json!([passed]), &["cargo test"]), format!("Approved; checks passed: test. {rest}"));
+    }
+
+    #[test]
     fn files_that_are_not_what_the_checks_saw_are_counted() {
         let words = |checks: Value, changed_since| {
             let report = json!({ "results": [], "checks": checks });
@@ -373,7 +423,7 @@ mod tests {
                 "criteria": states.iter().enumerate().map(criterion).collect::<Vec<_>>(),
             });
             let memory = Memory { review: serde_json::from_value(review).unwrap(), ..Memory::default() };
-            (criteria_words(&memory), merged(&memory, 1, 0))
+            (criteria_words(&memory), merged(&memory, 1, 0, &[]))
         };
         for (states, expected) in [
             (&[][..], None),

@@ -141,7 +141,7 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
     }
     let is_asked = ways.iter().any(|way| way.id == Id::Trust);
     if facts.live.is_none() && !is_asked {
-        ways.extend(trust(facts));
+        ways.extend(trust(facts).or_else(|| remember(situation, facts)));
     }
     if facts.is_moved && facts.live.is_none() {
         ways.push(Id::Trust.way("Take Over After the Move", None, Some("baton trust --moved")));
@@ -246,6 +246,18 @@ fn trust(facts: &Facts<'_>) -> Option<WayOn> {
         0 => return None,
         1 => "Trust the Check…",
         _ => "Trust the Checks…",
+    };
+    Some(Id::Trust.way(title, Some("baton.trust"), Some("baton trust")))
+}
+
+/// Have what the workspace shows remembered as checks, once work was approved without any.
+fn remember(situation: &Situation, facts: &Facts<'_>) -> Option<WayOn> {
+    let has_results = facts.memory.report.iter().any(|report| !report.checks.is_empty());
+    let title = match facts.checks.offered.len() {
+        _ if *situation != Situation::Merged || has_results => return None,
+        0 => return None,
+        1 => "Remember the Check…",
+        _ => "Remember the Checks…",
     };
     Some(Id::Trust.way(title, Some("baton.trust"), Some("baton trust")))
 }

@@ -124,12 +124,9 @@ impl Situation {
             Self::TasksFailed { tasks } => summary::failed_tasks(memory, tasks),
             Self::Escalated { reason } => summary::escalated(reason),
             Self::Merged if is_partly_undone(facts) => {
-                format!(
-                    "{} Some of its changes are undone.",
-                    summary::merged(memory, facts.written.files, facts.changed_since)
-                )
+                format!("{} Some of its changes are undone.", merged(facts))
             }
-            Self::Merged => summary::merged(memory, facts.written.files, facts.changed_since),
+            Self::Merged => merged(facts),
             Self::RolledBack if *facts.next == Next::Gate => {
                 format!("{} Its plan waits for your answer again.", summary::UNDONE)
             }
@@ -137,6 +134,10 @@ impl Situation {
             Self::Rejected => summary::rejected(facts.written.files),
         }
     }
+}
+
+fn merged(facts: &Facts<'_>) -> String {
+    summary::merged(facts.memory, facts.written.files, facts.changed_since, &facts.checks.offered)
 }
 
 fn is_partly_undone(facts: &Facts<'_>) -> bool {

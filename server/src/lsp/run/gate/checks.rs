@@ -12,7 +12,7 @@ use crate::workflow::{CheckAnswer, GateContent};
 // A stray Enter takes the first answer in some clients: it lets nothing run and changes nothing.
 const NOT_NOW: &str = "Not Now";
 const NEVER: &str = "Don't Ask Again";
-const REMEMBER: &str = "Remember and Run";
+pub(crate) const REMEMBER: &str = "Remember and Run";
 
 /// Most characters of a command in a question.
 const SHOWN: usize = 2_000;
@@ -78,19 +78,23 @@ async fn ask_about_offers(client: &Client, offered: &[OfferedCheck]) -> CheckAns
     if offered.is_empty() {
         return CheckAnswer::default();
     }
-    let shown = offered.iter().map(|offer| format!("\n{} ({})", in_full(&offer.command), plain(&offer.reason, 80)));
-    let asked = match offered.len() {
-        1 => "Remember this one in baton.toml, and run it after the work?",
-        _ => "Remember these in baton.toml, and run them after the work?",
-    };
-    let question = format!("Baton: no checks are set. {asked}{}", shown.collect::<String>());
-    let answer = window::ask(client, MessageType::INFO, question, &[NOT_NOW, NEVER, REMEMBER]).await;
+    let answer = window::ask(client, MessageType::INFO, offer_question(offered), &[NOT_NOW, NEVER, REMEMBER]).await;
     let remember = match answer.ok().flatten().as_deref() {
         Some(REMEMBER) => Some(offered.iter().map(|offer| offer.id.clone()).collect()),
         Some(NEVER) => Some(Vec::new()),
         _ => None,
     };
     CheckAnswer { trust: Vec::new(), remember }
+}
+
+/// The question about commands that could be checks, with a line for each.
+pub(crate) fn offer_question(offered: &[OfferedCheck]) -> String {
+    let shown = offered.iter().map(|offer| format!("\n{} ({})", in_full(&offer.command), plain(&offer.reason, 80)));
+    let asked = match offered.len() {
+        1 => "Remember this one in baton.toml, and run it after the work?",
+        _ => "Remember these in baton.toml, and run them after the work?",
+    };
+    format!("Baton: no checks are set. {asked}{}", shown.collect::<String>())
 }
 
 /// `test: cargo test`

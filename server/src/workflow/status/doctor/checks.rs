@@ -4,10 +4,12 @@ use super::check::{Check, CheckStatus};
 use crate::config::{self, Settings};
 use crate::memory::{CheckTrust, Seal};
 use crate::text::{count, safe_line};
+use crate::workflow::drive::summary::shown_words;
+use crate::workflow::gate::checks::offered_checks;
 use crate::workflow::run::checks::checks_in_force;
 use crate::workspace::Workspace;
 
-/// The checks that are set; nothing where none is.
+/// The checks that are set. Where none is, what the workspace shows; nothing where it shows nothing, or what is set is none.
 pub(super) fn check_checks(workspace: &Workspace, settings: &Settings) -> Option<Check> {
     let checks = checks_in_force(settings, workspace);
     // Without a key of the user's own nothing was ever trusted; and asking for one here makes none.
@@ -18,7 +20,12 @@ pub(super) fn check_checks(workspace: &Workspace, settings: &Settings) -> Option
     let names =
         |checks: &[&config::Check]| checks.iter().map(|check| safe_line(&check.name)).collect::<Vec<_>>().join(", ");
     match (trusted.as_slice(), untrusted.as_slice()) {
-        ([], []) => None,
+        ([], []) => {
+            let shown = shown_words(&offered_checks(workspace, settings, &trust))?;
+            let message = format!("none are set, so that nothing is built or run. This workspace shows {shown}");
+            let fix = "Have it run after the work: `baton trust` asks you.";
+            Some(Check::new("checks", CheckStatus::Warning, message).with_fix(fix))
+        }
         (all, []) => Some(Check::ok("checks", format!("{} may run: {}", count(all.len(), "check"), names(all)))),
         (_, waiting) => {
             let (verb, them) = if waiting.len() == 1 { ("does", "its command") } else { ("do", "their commands") };
