@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::run_one::{OneAgent, Work, run_one, toolbox};
-use super::{attached, context};
+use super::{attached, checks_told, context};
 use crate::agents::{Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{
     Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, PlanStage, RepoPath, Task, TaskSize,
@@ -104,7 +104,8 @@ impl OneAgent for Plan {
             Some(context) => attached::ranges(&toolbox, &run.workspace, context, |_| false, cancel).await?,
             None => Opening::new(),
         };
-        let first_message = first_message(&memory.task_text(), context, ranges, memory.revision.as_ref());
+        let checks = checks_told::to_run(run);
+        let first_message = first_message(&memory.task_text(), context, ranges, &checks, memory.revision.as_ref());
         Ok((Work::Ask { first_message, toolbox }, version(memory)))
     }
 
@@ -131,14 +132,21 @@ fn version(memory: &Memory) -> u32 {
     memory.revision.as_ref().map_or(1, |revision| revision.version.saturating_add(1))
 }
 
-/// The agent's first message: the task, the context with the lines that it names, and what to change where there was a plan
-/// already.
-fn first_message(task: &str, context: Option<&ContextOutput>, ranges: Opening, revision: Option<&Revision>) -> Opening {
+/// The agent's first message: the task, the context with the lines that it names, what will run on the work, and what to change
+/// where there was a plan already.
+fn first_message(
+    task: &str,
+    context: Option<&ContextOutput>,
+    ranges: Opening,
+    checks: &str,
+    revision: Option<&Revision>,
+) -> Opening {
     let mut message = Opening::from(section("task", task));
     if let Some(context) = context {
         context::attach(context, &mut message);
     }
     message.append(ranges);
+    message.push_str(checks);
     let Some(Revision { plan, review, feedback, .. }) = revision else {
         if context.is_some_and(|context| context.size == Some(TaskSize::Small)) {
             message.push_str("The work is small: make one task of it, unless the code shows that this was wrong.\n");

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::context::{self, Accepted};
-use super::plan;
 use super::run_one::{converse_to_handoff, toolbox};
+use super::{checks_told, plan};
 use crate::agents::{Brief, SubmitTry, fault_text, submit_tool};
 use crate::contracts::{Complexity, HandoffFile, MAX_QUICK_FILES, PhaseName, PlanOutput, QuickOutput, parse};
 use crate::memory::{Memory, SetAside};
@@ -83,6 +83,7 @@ impl Phase for Quick {
         let tier = self.tier().tier(Complexity::Moderate);
         let toolbox = toolbox(run, self, &memory.task_text(), Vec::new());
         let mut first_message = context::surroundings(&memory.task_text(), run, &toolbox).await?;
+        first_message.push_str(&checks_told::to_run(run));
         first_message
             .push_str("Find out what this task needs, plan it as one task, and hand both on with submit_quick.");
         let brief = Brief {

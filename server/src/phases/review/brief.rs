@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use super::earlier::Earlier;
 use crate::agents::{Need, Opening, json_text, left_out, section};
-use crate::contracts::{
-    CheckState, ContextOutput, Dismissal, Findings, ImplReport, Issue, PhaseName, PlanOutput, RepoPath,
-};
+use crate::contracts::{ContextOutput, Dismissal, Findings, ImplReport, Issue, PhaseName, PlanOutput, RepoPath};
 use crate::phases::context::{self, BEFORE_THE_WORK};
 use crate::phases::work_done::report_told;
 use crate::workflow::{EditorFinding, FindingLevel, ForeignWork};
@@ -44,6 +42,8 @@ pub(super) struct Reviewed<'a> {
     pub(super) guidance: &'a str,
     /// What the editor's language tools say of the changed files.
     pub(super) findings: &'a [EditorFinding],
+    /// The checks that passed, with the end of what they printed, or that none ran; empty where all that ran failed.
+    pub(super) passing_checks: &'a str,
     /// The checks that fail, with what they printed; empty where none does.
     pub(super) failing_checks: &'a str,
 }
@@ -59,11 +59,7 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
     if work.report.round > 1 {
         message.push_str(BEFORE_THE_WORK);
     }
-    let ran = work.report.checks.iter().filter(|check| check.state == CheckState::Passed);
-    let passed: Vec<&str> = ran.map(|check| check.name.as_str()).collect();
-    if !passed.is_empty() {
-        message.push_str(&format!("Checks that ran on this work and passed: {}.\n", passed.join(", ")));
-    }
+    message.push_str(work.passing_checks);
     if !work.failing_checks.is_empty() {
         let framed = |text: &str| section("failing_checks", text);
         let without = left_out("What the failing checks printed is", "the report names them");

@@ -140,6 +140,7 @@ impl OneAgent for Review {
             far: &far,
             guidance: &guidance_section(&run.workspace),
             findings: &done.editor,
+            passing_checks: &checks_told::passing(&run.store, &report.checks),
             failing_checks: &checks_told::failing(&run.store, &report.checks),
         });
         let diffs = done.diffs();
