@@ -217,6 +217,36 @@ pub(super) fn tools_are_found_where_the_user_has_them() {
 }
 
 #[test]
+pub(super) fn a_virtual_environment_is_found_with_what_it_runs_on() {
+    let shared = tempfile::tempdir().expect("a folder in /tmp");
+    let file = |path: &str, text: &str| {
+        let path = shared.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+        fs::write(&path, text).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    };
+    file("venv/bin/a-tool", "#!/bin/sh\ncat \"${0%/*}/../lib/module\" \"${0%/*}/../pyvenv.cfg\"\n");
+    file("venv/lib/module", "from a module\n");
+    file("venv/pyvenv.cfg", "home = /usr/bin\n");
+    file("venv/notes.txt", "of the user\n");
+    file("notes.txt", "of the user\n");
+    let venv = shared.path().join("venv");
+    let path = format!("{}:{}", venv.join("bin").display(), std::env::var("PATH").expect("a path"));
+    let lab = Lab::new("//- /a.txt\nx\n").with("PATH", path);
+    for ran in [lab.end("a-tool"), lab.attempt("a-tool", &[])] {
+        if ran.is_view() || ran.ended() == "exited 0" {
+            assert_eq!(ran.output(), "from a module\nhome = /usr/bin\n", "{ran:?}");
+        }
+    }
+    let venv = venv.display();
+    let ran = lab.end(&format!("cat {venv}/notes.txt {venv}/../notes.txt; echo x >> {venv}/lib/module; true"));
+    if ran.is_view() {
+        assert!(!ran.output().contains("of the user"), "nothing else of /tmp: {ran:?}");
+        assert_eq!(fs::read_to_string(shared.path().join("venv/lib/module")).expect("a file"), "from a module\n");
+    }
+}
+
+#[test]
 pub(super) fn paths_of_every_kind() {
     for name in [
         "a b",

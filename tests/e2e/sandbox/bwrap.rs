@@ -160,6 +160,7 @@ by_bwrap! {
         what_it_leaves_behind_is_gone_and_what_it_formats_comes_back,
         one_that_runs_while_the_user_types,
         tools_are_found_where_the_user_has_them,
+        a_virtual_environment_is_found_with_what_it_runs_on,
         paths_of_every_kind,
         a_linked_workspace,
         a_cancelled_one_ends_at_once,

@@ -107,16 +107,31 @@ impl User {
         path.map(|path| env::split_paths(path).filter(|folder| folder.is_absolute()).collect()).unwrap_or_default()
     }
 
-    /// What is needed though it may lie beneath a covered folder: the programs, and, for the network, how names are
-    /// resolved.
+    /// What is needed though it may lie beneath a covered folder: the programs, with what those of a virtual environment run
+    /// on, and, for the network, how names are resolved.
     pub(super) fn needed(&self, network: bool) -> Vec<PathBuf> {
-        let mut needed = self.program_folders();
+        let programs = self.program_folders();
+        let mut needed: Vec<PathBuf> = programs.iter().flat_map(|folder| environment_parts(folder)).collect();
+        needed.splice(0..0, programs);
         if network && let Ok(target) = fs::read_link("/etc/resolv.conf") {
             needed.push(Path::new("/etc").join(target));
         }
         needed.retain(|path| path.is_absolute());
         needed
     }
+}
+
+/// What belongs to the programs of a folder that is the `bin` of a virtual environment of Python; nothing where it is none.
+///
+/// These parts and no more: what else lies in the folder of the environment is no part of what `PATH` says, and where that is
+/// a folder that users share, such as `/tmp`, anybody may have made a file there.
+fn environment_parts(programs: &Path) -> Vec<PathBuf> {
+    const PARTS: [&str; 5] = ["pyvenv.cfg", "lib", "lib64", "include", "share"];
+    let environment = programs.parent().filter(|_| programs.file_name().is_some_and(|name| name == "bin"));
+    // Source: PEP 405, "Specification".
+    let is_marked = |folder: &&Path| fs::symlink_metadata(folder.join("pyvenv.cfg")).is_ok_and(|file| file.is_file());
+    let parts = |folder: &Path| PARTS.iter().map(|part| folder.join(part)).filter(|part| part.exists()).collect();
+    environment.filter(is_marked).map(parts).unwrap_or_default()
 }
 
 /// The size of the one file system in memory that a room has: a quarter of all memory, within bounds.
@@ -126,4 +141,32 @@ pub(super) fn memory_bytes() -> u64 {
         text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok());
     let quarter = total.map_or(0, |kilobytes: u64| kilobytes * 1024 / 4);
     quarter.clamp(*MEMORY.start(), *MEMORY.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_virtual_environment_in_the_path_is_needed_with_its_packages_and_nothing_else_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for made in
+            ["venv/bin", "venv/lib/python3", "venv/notes", "plain/bin", "plain/lib", "odd/scripts", "linked/bin"]
+        {
+            fs::create_dir_all(root.join(made)).unwrap();
+        }
+        for file in ["venv/pyvenv.cfg", "venv/.env", "odd/pyvenv.cfg"] {
+            fs::write(root.join(file), "x").unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("../venv/pyvenv.cfg", root.join("linked/pyvenv.cfg")).unwrap();
+        let programs =
+            ["venv/bin", "plain/bin", "odd/scripts", "linked/bin", "missing/bin"].map(|path| root.join(path));
+        let variables = vec![("PATH".into(), env::join_paths(&programs).unwrap())];
+        let user = User { variables, home: None, covered: Vec::new(), views: None, own: Vec::new() };
+        let needed = user.needed(false);
+        let parts = ["venv/pyvenv.cfg", "venv/lib"].map(|path| root.join(path));
+        assert_eq!(needed, [programs.as_slice(), parts.as_slice()].concat());
+    }
 }
