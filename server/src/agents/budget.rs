@@ -39,6 +39,8 @@ struct State {
     run: Usage,
     /// What the workflow's earlier runs used.
     before: Usage,
+    /// The turns that this run and the earlier ones took.
+    turns: (u64, u64),
     /// What all turns with a known price cost, earlier runs included.
     priced_usd: f64,
     reserved_usd: f64,
@@ -68,12 +70,13 @@ struct Lost {
 }
 
 impl Budget {
-    /// A budget of which the turns of the workflow's earlier runs used so much each; the prices of the turns to come are the
-    /// catalog's.
+    /// A budget of which the turns of the workflow's earlier runs used so much each, lost ones included; the prices of the turns
+    /// to come are the catalog's.
     pub fn new(limits: Limits, earlier: &[Usage], catalog: Arc<Catalog>) -> Self {
         let state = State {
             run: Usage::default(),
             before: earlier.iter().copied().sum(),
+            turns: (0, 0),
             // The sum of nothing is -0.0, which would be shown as $-0.00.
             priced_usd: earlier.iter().map(Usage::known_usd).fold(0.0, |sum, usd| sum + usd),
             reserved_usd: 0.0,
@@ -81,6 +84,23 @@ impl Budget {
             turns_under_way: 0,
         };
         Self { limits, catalog, state: Mutex::new(state), settled: Notify::new() }
+    }
+
+    /// The same, where so many of the earlier turns were answered.
+    pub fn with_turns_before(mut self, turns: u64) -> Self {
+        self.state.get_mut().unwrap_or_else(PoisonError::into_inner).turns.1 = turns;
+        self
+    }
+
+    /// How many turns of models were answered in this run.
+    pub fn turns(&self) -> u64 {
+        self.state().turns.0
+    }
+
+    /// How many turns of models were answered in the workflow, in this run and the earlier ones.
+    pub fn turns_of_workflow(&self) -> u64 {
+        let (now, before) = self.state().turns;
+        now + before
     }
 
     /// What this run has used.
@@ -104,7 +124,13 @@ impl Budget {
         has_usd && self.limits.tokens.is_none_or(|limit| used.saturating_add(tokens) <= limit)
     }
 
-    /// Add what a turn used.
+    /// Add a turn that was answered, and what it used.
+    pub fn charge_turn(&self, usage: Usage) {
+        self.charge(usage);
+        self.state().turns.0 += 1;
+    }
+
+    /// Add what was used.
     pub fn charge(&self, usage: Usage) {
         let mut state = self.state();
         state.run += usage;

@@ -203,7 +203,7 @@ impl Conversation<'_> {
                     return Err(error);
                 }
             };
-            budget.charge(turn.usage);
+            budget.charge_turn(turn.usage);
             if model.tells_window() {
                 self.window.limit(model.limits().await);
             }

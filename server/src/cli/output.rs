@@ -82,6 +82,20 @@ pub(super) fn message_lines(message: &str) -> Vec<String> {
     }
 }
 
+/// A text and a path on one line; where a terminal has no room for both, the text is wrapped, and the path stands below it,
+/// whole.
+pub(super) fn beside(text: &str, path: &str) -> Vec<String> {
+    beside_within(text, path, terminal_columns().map(|_| columns()))
+}
+
+fn beside_within(text: &str, path: &str, columns: Option<usize>) -> Vec<String> {
+    let line = format!("{text}   {path}");
+    match columns.filter(|columns| line.chars().count() > *columns) {
+        Some(columns) => vec![text::paragraph("", text, columns), path.to_owned()],
+        None => vec![line],
+    }
+}
+
 /// A row of a table: its columns, and a text that is wrapped beside them, or below them where there is no room.
 pub(super) fn row(head: &str, text: &str, columns: usize) -> String {
     const LEAST: usize = 30;
@@ -211,6 +225,16 @@ pub(super) async fn reader_left() {
 mod tests {
     use super::*;
     use crate::contracts::{Refuted, Severity};
+
+    #[test]
+    fn a_path_stands_beside_a_text_or_whole_below_it() {
+        let (text, path) =
+            ("12 turns · 278k tokens · $0.41 in all, 3 turns · 20.0k tokens", ".agent_memory/runs/20261128-120000-ab");
+        assert_eq!(beside_within("9 turns", path, Some(60)), [format!("9 turns   {path}")]);
+        assert_eq!(beside_within(text, path, None), [format!("{text}   {path}")], "where it is no terminal");
+        let lines = beside_within(text, path, Some(40));
+        assert_eq!(lines, ["12 turns · 278k tokens · $0.41 in all, 3\nturns · 20.0k tokens", path]);
+    }
 
     #[test]
     fn an_issue_reads_like_a_compilers_message() {

@@ -12,7 +12,7 @@ use super::gate;
 use super::last_line::{LastLine, with_last_line};
 use super::model_args::ModelArgs;
 use super::output::{
-    AS_RECORDED, columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell,
+    AS_RECORDED, beside, columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell,
     way_on_lines, way_on_lines_after, with_models,
 };
 use super::progress::{Progress, Style};
@@ -20,7 +20,7 @@ use super::proof::{check_lines, unmet_lines};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
 use crate::config::Settings;
-use crate::contracts::Verdict;
+use crate::contracts::{Usage, Verdict};
 use crate::memory::Store;
 use crate::models::Models;
 use crate::text;
@@ -237,10 +237,26 @@ impl EndReport {
         }
         lines.extend(message_lines(&end.message));
         let recorded = if self.is_recorded { AS_RECORDED } else { "" };
-        let used = end.workflow_usage.words_with(&end.usage, "this");
-        lines.push(format!("{used}{recorded}   {}/runs/{run}", self.settings.memory_dir));
+        let folder = format!("{}/runs/{run}", self.settings.memory_dir);
+        lines.extend(beside(&format!("{}{recorded}", used_words(end)), &folder));
         lines
     }
+}
+
+/// `12 turns · 278k tokens · $0.41`, and beside it the same of this run, unless that is all or nothing.
+fn used_words(end: &RunEnd) -> String {
+    let words = |turns: u64, usage: &Usage| match turns {
+        0 => usage.words(),
+        turns => {
+            format!("{turns} {} · {}", text::plural(turns.try_into().unwrap_or(usize::MAX), "turn"), usage.words())
+        }
+    };
+    let RunEnd { turns, usage, workflow_turns, workflow_usage, .. } = end;
+    let all = words(*workflow_turns, workflow_usage);
+    if usage == workflow_usage || usage.total_tokens() == 0 {
+        return all;
+    }
+    format!("{all} in all, {} in this run", words(*turns, usage))
 }
 
 /// The code a process ends with; design: "Command line".
@@ -300,6 +316,32 @@ mod tests {
         assert_eq!(goal(&["--phase", "implement"]), Goal::Phase { phase: IMPLEMENT, task: None, reset: false });
         assert_eq!(goal(&["--phase", "implement", "--only", "T1"]), Goal::Tasks { ids: ids(&["T1"]), task: None });
         assert_eq!(goal(&["--fix", "i1,i2"]), Goal::Fix { issues: ids(&["i1", "i2"]) });
+    }
+
+    #[test]
+    fn the_end_of_a_run_names_turns_beside_tokens_and_cost() {
+        let usage = |tokens: u64, usd: f64| Usage { input_tokens: tokens, cost_usd: Some(usd), ..Usage::default() };
+        let end = |(turns, usage): (u64, Usage), (workflow_turns, workflow_usage): (u64, Usage)| RunEnd {
+            outcome: Outcome::Merged,
+            message: String::new(),
+            error: None,
+            no_conclusion: false,
+            review: None,
+            usage,
+            workflow_usage,
+            turns,
+            workflow_turns,
+            changed_files: 0,
+        };
+        let (one, all) = ((3, usage(20_000, 0.02)), (12, usage(278_000, 0.41)));
+        assert_eq!(used_words(&end(all, all)), "12 turns · 278k tokens · $0.41");
+        assert_eq!(
+            used_words(&end(one, all)),
+            "12 turns · 278k tokens · $0.41 in all, 3 turns · 20.0k tokens · $0.02 in this run"
+        );
+        assert_eq!(used_words(&end((0, usage(0, 0.0)), all)), "12 turns · 278k tokens · $0.41");
+        assert_eq!(used_words(&end((1, usage(9, 0.0)), (1, usage(9, 0.0)))), "1 turn · 9 tokens · no cost");
+        assert_eq!(used_words(&end((0, usage(0, 0.0)), (0, usage(0, 0.0)))), "0 tokens");
     }
 
     #[test]

@@ -421,11 +421,14 @@ pub(super) fn verified_body<'a>(line: &'a [u8], seal: &Seal, kind: &str) -> Opti
     seal.verify(kind, body.as_bytes(), mac).then_some(body)
 }
 
-/// The usage of each verified turn of a run, failed ones included.
-pub(super) fn spending(dir: &Dir, seal: &Seal) -> io::Result<Vec<Usage>> {
-    let mut spending = Vec::new();
-    each(dir, seal, |line| spending.extend(usage_of(line)))?;
-    Ok(spending)
+/// The usage of each verified turn of a run, failed ones included, and how many did not fail.
+pub(super) fn spending(dir: &Dir, seal: &Seal) -> io::Result<(Vec<Usage>, u64)> {
+    let (mut spending, mut turns) = (Vec::new(), 0);
+    each(dir, seal, |line| {
+        turns += u64::from(matches!(line, TranscriptLine::Turn { .. }));
+        spending.extend(usage_of(line));
+    })?;
+    Ok((spending, turns))
 }
 
 fn usage_of(line: TranscriptLine) -> Option<Usage> {

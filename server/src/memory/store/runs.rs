@@ -289,6 +289,14 @@ impl Store {
     /// # Errors
     /// When a transcript cannot be read.
     pub fn workflow_spending(&self) -> Result<Vec<Usage>, MemoryError> {
+        Ok(self.spending(self.workflow_runs()?)?.0)
+    }
+
+    /// The same, with how many of its turns were answered.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
+    pub fn workflow_turns(&self) -> Result<(Vec<Usage>, u64), MemoryError> {
         self.spending(self.workflow_runs()?)
     }
 
@@ -297,17 +305,19 @@ impl Store {
     /// # Errors
     /// When a transcript cannot be read.
     pub fn usage_of(&self, runs: Vec<RunId>) -> Result<Usage, MemoryError> {
-        Ok(self.spending(runs)?.into_iter().sum())
+        Ok(self.spending(runs)?.0.into_iter().sum())
     }
 
-    fn spending(&self, runs: Vec<RunId>) -> Result<Vec<Usage>, MemoryError> {
-        let mut spending = Vec::new();
+    fn spending(&self, runs: Vec<RunId>) -> Result<(Vec<Usage>, u64), MemoryError> {
+        let (mut spending, mut turns) = (Vec::new(), 0);
         for run in runs {
             let dir = self.run_folder(&run)?;
             let spent = journal::spending(&dir, &self.seal);
-            spending.extend(spent.map_err(|source| self.in_run(&run, journal::TRANSCRIPT, source))?);
+            let (spent, of_run) = spent.map_err(|source| self.in_run(&run, journal::TRANSCRIPT, source))?;
+            spending.extend(spent);
+            turns += of_run;
         }
-        Ok(spending)
+        Ok((spending, turns))
     }
 
     fn in_run(&self, run: &RunId, file: &str, source: io::Error) -> MemoryError {

@@ -28,6 +28,8 @@ pub(crate) fn end_after(run: &Run, phase: PhaseName) -> Option<RunEnd> {
         review: None,
         usage: run.context.budget.used(),
         workflow_usage: run.context.budget.used_by_workflow(),
+        turns: run.context.budget.turns(),
+        workflow_turns: run.context.budget.turns_of_workflow(),
         changed_files: 0,
     })
 }
@@ -71,6 +73,8 @@ pub(crate) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: Str
         review: visible_review(memory),
         usage: run.context.budget.used(),
         workflow_usage: run.context.budget.used_by_workflow(),
+        turns: run.context.budget.turns(),
+        workflow_turns: run.context.budget.turns_of_workflow(),
         changed_files: 0,
     }
 }
@@ -106,6 +110,8 @@ pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
     }
     end.usage = run.context.budget.used();
     end.workflow_usage = run.context.budget.used_by_workflow();
+    end.turns = run.context.budget.turns();
+    end.workflow_turns = run.context.budget.turns_of_workflow();
     end.changed_files = if is_of_base { 0 } else { changed_files(run) };
     let status = match end.outcome {
         Outcome::Merged | Outcome::Done | Outcome::Rejected | Outcome::RolledBack => EventStatus::Done,

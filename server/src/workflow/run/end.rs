@@ -19,6 +19,10 @@ pub struct RunEnd {
     pub usage: Usage,
     /// What the workflow has used so far.
     pub workflow_usage: Usage,
+    /// How many turns models took in this run.
+    pub turns: u64,
+    /// How many they took in the workflow so far.
+    pub workflow_turns: u64,
     /// How many files the workflow has changed so far.
     pub changed_files: usize,
 }

@@ -46,8 +46,8 @@ struct Prepared {
     /// What the run is about.
     goal: Goal,
     dir: RunDir,
-    /// What each turn of the workflow's earlier runs used.
-    spent_before: Vec<Usage>,
+    /// What each turn of the workflow's earlier runs used, and how many were answered.
+    spent_before: (Vec<Usage>, u64),
 }
 
 /// Start a run. It runs in the background, on the current tokio runtime, until its end.
@@ -68,7 +68,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         run: id.to_string(),
         transcript: Arc::new(dir.transcript),
         tells: Arc::new(dir.tells),
-        budget: Arc::new(Budget::new(limits, &spent_before, catalog)),
+        budget: Arc::new(Budget::new(limits, &spent_before.0, catalog).with_turns_before(spent_before.1)),
         cancel: cancel.clone(),
     };
     let run = Arc::new(Run {
@@ -124,8 +124,8 @@ fn prepare(engine: &Engine, goal: Goal, policy: &Policy) -> Result<Prepared, Sta
         step.apply(store, workspace, &memory)?;
     }
     let (spent_before, dir) = match &base {
-        Some(base) => (Vec::new(), store.begin_base_review(&id, &base.commit)?),
-        None => (store.workflow_spending()?, store.begin_run(&id)?),
+        Some(base) => (Default::default(), store.begin_base_review(&id, &base.commit)?),
+        None => (store.workflow_turns()?, store.begin_run(&id)?),
     };
     if base.is_none() {
         close_finished_agents(store, phases, &memory, &dir, now)?;
