@@ -85,7 +85,7 @@ impl<'a> Lab<'a> {
             content: Some(edit.text.clone().into_bytes()),
             mode: None,
         });
-        self.run(command, Place::Try { edits: edits.into_iter().collect() })
+        self.run(command, Place::Try { edits: edits.into_iter().collect(), touched: Some(Vec::new()) })
     }
 
     fn ended(&self, command: &str) -> f64 {

@@ -82,7 +82,10 @@ async fn run(asked: Asked) -> Result<Value, String> {
     });
     let place = match asked.end {
         Some(touched) => Place::End { touched },
-        None => Place::Try { edits: asked.r#try.unwrap_or_default().into_iter().map(edit).collect() },
+        None => {
+            let edits = asked.r#try.unwrap_or_default().into_iter().map(edit).collect();
+            Place::Try { edits, touched: Some(Vec::new()) }
+        }
     };
     let job = Job {
         command: asked.command,
@@ -120,6 +123,7 @@ async fn run(asked: Asked) -> Result<Value, String> {
         "changed": changed.collect::<Vec<_>>(),
         "replaced": ran.replaced,
         "hints": ran.hints,
+        "traces": ran.traces.map(|traces| json!({ "is_clean": traces.is_clean, "written": traces.written })),
     }))
 }
 

@@ -18,7 +18,8 @@ impl Tool for TryCheck {
     const NAME: &'static str = "try_check";
     const DESCRIPTION: &'static str = "Run one of the user's checks on the working tree as it is now with your staged \
         edits, before they are published. Nothing that it writes is kept. The answer is how it ended, and the beginning \
-        and the end of its output.";
+        and the end of its output. Your edits, this and `submit_result` may come in one turn, in that order: where the check \
+        fails, nothing is submitted.";
     const USERS: Users = Users::ImplementersWithChecks;
     const SHOWS: Shows = Shows::Workspace;
     // A check has a limit of its own, which does not count the time it waits for others.

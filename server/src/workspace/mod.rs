@@ -87,7 +87,7 @@ pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_bac
 pub use root::Workspace;
 #[cfg(target_os = "linux")]
 pub use sandbox::sandbox_stage;
-pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, ViewEdit};
+pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, Traces, TreeState, ViewEdit};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text_file::{CannotEncode, NotText, TextFile, text_of};
 pub use upwards::{Mark, mark};

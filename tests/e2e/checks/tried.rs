@@ -147,6 +147,121 @@ fn a_task_hears_whether_a_check_fails_without_its_edits_too() {
     assert_eq!(last.matches("without your edits it passes on what they published").count(), 1, "{last}");
 }
 
+/// An edit of T1's file, a try, and the result, in one turn.
+fn all_in_one(old: &str, new: &str) -> Reply {
+    let edit = json!({ "path": "src/t1.rs", "old_text": old, "new_text": new });
+    let result = json!({
+        "status": "completed", "notes": "", "blockers": [], "changes": [{ "path": "src/t1.rs", "summary": "changed" }],
+    });
+    Reply::tools([("edit_file", edit), ("try_check", json!({ "name": "test" })), ("submit_result", result)])
+}
+
+#[test]
+fn edits_a_try_and_the_result_may_come_in_one_turn_and_a_failing_check_keeps_the_result_back() {
+    if !has_view() {
+        return;
+    }
+    let session = session(1, &[check("test", "! grep -q ' 1$' src/t1.rs || { echo one is wrong; exit 4; }")]);
+    let script = Script::new().on("implement/T1", [all_in_one("    0\n", "    1\n"), all_in_one("    1\n", "    2\n")]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    run(&session, &api).run().expect(0).prints("Approved; checks passed: test.");
+    let requests = api.requests_of("implement/T1");
+    assert_eq!(requests.len(), 2, "two turns");
+    let answers = requests[1].body["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+    assert!(answers.contains("failed (exit 4)") && answers.contains("one is wrong"), "{answers}");
+    assert!(answers.contains("not taken: a call before it in this turn failed"), "{answers}");
+    assert!(session.text("src/t1.rs").contains("    2\n"));
+    assert_eq!(told(&session).last().unwrap(), "check test: passed, as tried");
+}
+
+#[test]
+fn a_check_that_fails_without_the_edits_too_keeps_no_result_back() {
+    if !has_view() {
+        return;
+    }
+    let session = session(2, &[check("test", "! grep -q ' 1$' src/t1.rs")]);
+    let second = with(own("T2"), json!({ "depends_on": ["T1"] }));
+    let result = json!({
+        "status": "completed", "notes": "", "blockers": [], "changes": [{ "path": "src/t2.rs", "summary": "changed" }],
+    });
+    let edit = json!({ "path": "src/t2.rs", "old_text": "    0\n", "new_text": "    1\n" });
+    let turn = Reply::tools([("edit_file", edit), ("try_check", json!({ "name": "test" })), ("submit_result", result)]);
+    let script = Script::new()
+        .rounds("implement/T1", [does("T1").to_vec(), fixes("T1", 1, 2)])
+        .rounds("implement/T2", [vec![turn], vec![completed(&[])]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")], &[second]]));
+    run(&session, &api).run().expect(0).prints("checks passed: test");
+    let first: Vec<_> =
+        api.requests_of("implement/T2").into_iter().filter(|request| request.conversation == 0).collect();
+    assert_eq!(first.len(), 1, "one turn");
+}
+
+#[test]
+fn what_passed_on_the_very_files_is_not_run_once_more() {
+    if !has_view() {
+        return;
+    }
+    let session = session(1, &[check("test", "echo '1 passed, 55 ignored'; grep -q ' 1$' src/t1.rs")]);
+    let script = Script::new()
+        .on("implement/T1", [edits("src/t1.rs", "    0\n", "    1\n"), tries("test"), completed(&["src/t1.rs"])]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    run(&session, &api).run().expect(0).prints("Approved; checks passed: test.");
+    let told = told(&session);
+    assert_eq!((told.len(), told[0].as_str()), (3, "check test: trying"), "{told:?}");
+    assert!(told[1].starts_with("check test: passed, "), "{told:?}");
+    assert_eq!(told[2], "check test: passed, as tried");
+    assert_eq!(results(&session), ["test: passed, 0, null, null"]);
+    let review = api.requests_of("review")[0].body["messages"].to_string();
+    assert!(review.contains("passed: test.") && review.contains("\\n1 passed, 55 ignored\\n"), "{review}");
+    // What was kept of the try says on which files it was.
+    session.write("src/t1.rs", "pub fn t1() {}\n");
+    session.baton(["status"]).run().expect(0).prints("1 file changed since");
+}
+
+#[test]
+fn what_may_differ_from_what_was_tried_is_run() {
+    if !has_view() {
+        return;
+    }
+    let edit = || edits("src/t1.rs", "    0\n", "    1\n");
+    let done = || completed(&["src/t1.rs"]);
+    let more = || edits("src/t1.rs", "    1\n", "    2\n");
+    let plain = check("test", "true");
+    let network = json!({ "name": "test", "command": "true", "network": true });
+    let formatter = check("test", "grep -q formatted src/t1.rs || echo '// formatted' >> src/t1.rs");
+    let puts_back = check("test", "git checkout -q . || true");
+    let cases = [
+        ("an edit after the try", plain, vec![edit(), tries("test"), more(), done()]),
+        ("the network", network, vec![edit(), tries("test"), done()]),
+        ("a check that changes files", formatter, vec![edit(), tries("test"), done()]),
+        ("a check that puts the edits back", puts_back, vec![edit(), tries("test"), done()]),
+    ];
+    for (what, check, replies) in cases {
+        let session = Session::in_git(&workspace(1));
+        set_checks(&session, "auto", &[check]);
+        let api = MessagesApi::start(but(Script::new().on("implement/T1", replies), &[&[own("T1")]]));
+        run(&session, &api).run().expect(0).prints("checks passed: test");
+        let told = told(&session);
+        assert!(told.iter().any(|message| message == "check test: running"), "{what}: {told:?}");
+        assert!(!told.iter().any(|message| message.ends_with("as tried")), "{what}: {told:?}");
+    }
+}
+
+#[test]
+fn what_was_tried_before_others_wrote_is_run() {
+    if !has_view() {
+        return;
+    }
+    let session = session(2, &[check("test", "true")]);
+    let second = with(own("T2"), json!({ "depends_on": ["T1"] }));
+    let script = Script::new()
+        .on("implement/T1", [edits("src/t1.rs", "    0\n", "    1\n"), tries("test"), completed(&["src/t1.rs"])]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")], &[second]]));
+    run(&session, &api).run().expect(0).prints("checks passed: test");
+    let told = told(&session);
+    assert!(told.iter().any(|message| message == "check test: running"), "{told:?}");
+}
+
 #[test]
 fn a_task_that_waits_for_a_check_gives_its_place_to_another() {
     if !has_view() {

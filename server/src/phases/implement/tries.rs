@@ -54,8 +54,8 @@ impl CheckRunner for TaskTries {
         let used = self.used.fetch_add(1, Ordering::Relaxed);
         if used >= MOST {
             return Err(format!(
-                "Not run: your task has had its {MOST} tries of this round. Submit what you have; where a check fails, \
-                 `partial` with the output in `notes`."
+                "Not run: your task has had its {MOST} tries of this round. Submit what you have; where a check fails that your \
+                 edits broke, `partial` with the output in `notes`."
             ));
         }
         self.emit(format!("check {name}: trying"));
@@ -76,7 +76,8 @@ impl CheckRunner for TaskTries {
         let has_failed = tried.state != CheckState::Passed;
         self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), has_failed);
         let answer = answer(&tried, MOST.saturating_sub(used + 1));
-        if tried.state == CheckState::Passed { Ok(answer) } else { Err(answer) }
+        // What the task cannot mend does not keep it from handing on in the same turn.
+        if !has_failed || tried.fails_without == Some(true) { Ok(answer) } else { Err(answer) }
     }
 }
 
@@ -88,7 +89,7 @@ impl TaskTries {
 
 /// What the agent reads of a try.
 fn answer(tried: &Tried, left: u32) -> String {
-    let Tried { check, state, exit_code, ran, fails_without, is_tree_changed, .. } = tried;
+    let Tried { check, state, exit_code, ran, fails_without, failed_before, is_tree_changed, .. } = tried;
     let ended = check_words::ended(*state, *exit_code);
     let mut answer = format!(
         "The check {} (`{}`) {ended} after {}, on the working tree with your edits. {} left.\n",
@@ -104,6 +105,9 @@ fn answer(tried: &Tried, left: u32) -> String {
         ),
         Some(false) => answer.push_str(
             "Other tasks have published since this round began; without your edits it passes on what they published.\n",
+        ),
+        None if *failed_before => answer.push_str(
+            "It failed on the files as they were before the workflow too: what it says may not be yours to mend.\n",
         ),
         None => {}
     }
@@ -135,6 +139,7 @@ mod tests {
             changed: Vec::new(),
             replaced: Vec::new(),
             hints: Vec::new(),
+            traces: None,
         };
         Tried {
             check: Check::of_workspace("test", "cargo test"),
@@ -143,6 +148,7 @@ mod tests {
             ran,
             not_run: None,
             fails_without: None,
+            failed_before: false,
             is_tree_changed: false,
         }
     }
@@ -169,5 +175,7 @@ mod tests {
             It printed nothing.
         "#]]
         .assert_eq(&answer(&others, 1));
+        let before = Tried { failed_before: true, ..tried(1) };
+        assert!(answer(&before, 1).contains("\nIt failed on the files as they were before the workflow too: "));
     }
 }

@@ -40,7 +40,8 @@ pub(super) async fn base_state(run: &Run, check: &Check, cancel: &CancellationTo
     if !sandbox(run).await.can_try() {
         return Ok(BaseState::Unknown);
     }
-    let done = run_check(run, check, Place::Try { edits }, Duration::from_secs(check.timeout_s), cancel).await?;
+    let done = run_check(run, check, Place::Try { edits, touched: None }, Duration::from_secs(check.timeout_s), cancel)
+        .await?;
     Ok(match done.ran.ended {
         Ended::Exited(0) => BaseState::Passed,
         Ended::Exited(_) | Ended::Signal(_) | Ended::TimedOut => BaseState::Failed,

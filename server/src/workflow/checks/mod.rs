@@ -5,6 +5,7 @@
 //!
 //! Deliberately absent: what follows from a failing check (`decide`), and what agents are told of it (`phases`).
 
+mod as_tried;
 mod base;
 pub(crate) mod changed_since;
 pub(crate) mod round;

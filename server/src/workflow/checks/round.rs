@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::as_tried::as_tried;
 use super::base::base_state;
 use super::changed_since::as_they_are;
 use super::running::{Done, run_check, slot};
@@ -115,7 +116,8 @@ type EndedTask = Result<(Result<Checked, PhaseError>, OwnedSemaphorePermit), Joi
 impl AtWork<'_> {
     /// Run these checks, and those again that are of other files after that.
     async fn run_to_the_end(&mut self, missing: &[Check]) -> Result<(), PhaseError> {
-        self.run_all(missing).await?;
+        let missing = self.take_tried(missing).await?;
+        self.run_all(&missing).await?;
         let again = self.take_outdated();
         if again.is_empty() {
             return Ok(());
@@ -124,6 +126,29 @@ impl AtWork<'_> {
         self.run.emit(IMPLEMENT, EventStatus::Progress, message);
         self.is_last = true;
         self.run_all(&again).await
+    }
+
+    /// Take the results of those that passed when they were tried on the very same files. Returns the rest. Before any check
+    /// runs, as those write to ignored folders.
+    async fn take_tried(&mut self, missing: &[Check]) -> Result<Vec<Check>, PhaseError> {
+        let mut rest = Vec::new();
+        for check in missing {
+            let is_due = skipped(self.run, check, self.report).await?.is_none();
+            let tried = match is_due {
+                true => as_tried(self.run, check, changed_files(self.run, self.report)?).await?,
+                false => None,
+            };
+            match tried {
+                Some(result) => {
+                    self.report.checks.push(result);
+                    write(self.run, self.checks, self.report)?;
+                    let message = format!("check {}: passed, as tried", named(&check.name));
+                    self.run.emit(IMPLEMENT, EventStatus::Progress, message);
+                }
+                None => rest.push(check.clone()),
+            }
+        }
+        Ok(rest)
     }
 
     /// Run these checks to their ends.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::as_tried::{keep, tree_before};
 use super::base::before_images;
-use super::running::{run_check, slot};
+use super::running::{Done, run_check, slot};
 use super::sandbox::sandbox;
 use super::words::state_of;
 use crate::config::Check;
@@ -42,6 +43,8 @@ pub(crate) struct Tried {
     pub(crate) not_run: Option<String>,
     /// Whether it fails without the task's edits too, where others have published since the round began.
     pub(crate) fails_without: Option<bool>,
+    /// Whether it fails, and an earlier round found out that it did so before the workflow.
+    pub(crate) failed_before: bool,
     /// Whether others wrote to the tree while it ran.
     pub(crate) is_tree_changed: bool,
 }
@@ -74,8 +77,12 @@ impl Tries {
     ) -> Result<Tried, PhaseError> {
         let slot = slot(run).await?;
         let (since, before) = (SystemTime::now(), tree_state(run)?);
-        let place = Place::Try { edits: edits.into_iter().map(view_edit).collect() };
-        let ran = run_check(run, check, place, Self::limit(check), &run.context.cancel).await?.ran;
+        let edits: Vec<ViewEdit> = edits.into_iter().map(view_edit).collect();
+        let tree = tree_before(run, check, &edits).await?;
+        let touched = journal(&run.store)?.into_iter().flat_map(|publish| publish.record.files).map(|file| file.path);
+        let place = Place::Try { edits: edits.clone(), touched: Some(touched.collect()) };
+        let Done { ran, log, .. } = run_check(run, check, place, Self::limit(check), &run.context.cancel).await?;
+        keep(run, check, edits, tree, &ran, log);
         let is_tree_changed = tree_state(run)? != before || written_since(run, since).await?;
         let (state, exit_code) = state_of(&ran.ended);
         let not_run = match &ran.ended {
@@ -88,8 +95,10 @@ impl Tries {
         } else {
             None
         };
+        let failed_before = has_failed && run.store.known_base(&check.name, &check.command) == Some(BaseState::Failed);
         drop(slot);
-        Ok(Tried { check: check.clone(), state, exit_code, ran, not_run, fails_without, is_tree_changed })
+        let check = check.clone();
+        Ok(Tried { check, state, exit_code, ran, not_run, fails_without, failed_before, is_tree_changed })
     }
 
     /// Whether a check that fails passes on the files as they were before the workflow.
@@ -100,7 +109,7 @@ impl Tries {
         if let Some(known) = run.store.known_base(&check.name, &check.command) {
             return Ok(known == BaseState::Passed);
         }
-        let place = Place::Try { edits: before_images(run)? };
+        let place = Place::Try { edits: before_images(run)?, touched: None };
         let slot = slot(run).await?;
         let ran = run_check(run, check, place, Self::limit(check), &run.context.cancel).await?.ran;
         drop(slot);
@@ -118,7 +127,7 @@ impl Tries {
         if let Some(known) = self.known().get(&key) {
             return Ok(Some(*known));
         }
-        let place = Place::Try { edits: Vec::new() };
+        let place = Place::Try { edits: Vec::new(), touched: None };
         let ran = run_check(run, check, place, Self::limit(check), &run.context.cancel).await?.ran;
         if matches!(ran.ended, Ended::NotRun(_)) {
             return Ok(None);

@@ -10,9 +10,15 @@ use crate::workspace::git::tracked_files;
 use crate::workspace::protect::{Protection, is_secret, protection};
 
 /// The files whose changes count: those that git tracks, and those that agents touched.
-pub(super) fn counted(workspace: &Workspace, touched: &[RepoPath]) -> BTreeSet<String> {
+pub(super) fn counted<'a>(workspace: &Workspace, touched: impl Iterator<Item = &'a RepoPath>) -> BTreeSet<String> {
     let tracked = tracked_files(workspace).unwrap_or_default();
-    tracked.into_iter().chain(touched.iter().map(|path| path.as_str().to_owned())).collect()
+    tracked.into_iter().chain(touched.map(|path| path.as_str().to_owned())).collect()
+}
+
+/// Whether what is different in a view is what was laid over the tree there, and nothing else.
+pub(super) fn are_edits(changed: &[ViewEdit], edits: &[ViewEdit]) -> bool {
+    let is_edit = |change: &ViewEdit, edit: &ViewEdit| (&change.path, &change.content) == (&edit.path, &edit.content);
+    changed.len() == edits.len() && edits.iter().all(|edit| changed.iter().any(|change| is_edit(change, edit)))
 }
 
 /// Those of the changed files whose content is wanted.
@@ -64,6 +70,25 @@ pub(super) fn may_change(path: &str, memory_dir: &RepoPath) -> Option<RepoPath> 
 mod tests {
     use super::*;
     use crate::workspace::fixture::memory;
+
+    #[test]
+    fn what_is_different_in_a_view_is_told_from_the_edits_in_it() {
+        let edit = |path: &str, content: Option<&str>| ViewEdit {
+            path: RepoPath::parse(path).unwrap(),
+            content: content.map(|content| content.as_bytes().to_vec()),
+            mode: None,
+        };
+        let edits = [edit("a.rs", Some("new")), edit("b.rs", None)];
+        let with_mode = ViewEdit { mode: Some(0o644), ..edit("a.rs", Some("new")) };
+        assert!(are_edits(&[with_mode, edit("b.rs", None)], &edits));
+        assert!(are_edits(&[], &[]));
+        let formatted = [edit("a.rs", Some("new\n")), edit("b.rs", None)];
+        let more = [edit("a.rs", Some("new")), edit("b.rs", None), edit("c.rs", Some("x"))];
+        let put_back = [edit("a.rs", Some("new"))];
+        for changed in [&formatted[..], &more, &put_back, &[]] {
+            assert!(!are_edits(changed, &edits), "{changed:?}");
+        }
+    }
 
     #[test]
     fn of_what_changed_only_counted_and_harmless_files_are_taken() {

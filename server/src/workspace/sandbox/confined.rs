@@ -82,7 +82,10 @@ impl Confined {
         let mut told = explanations(&ended, &output, job.network);
         told.extend(too_many(was_full));
         told.extend(hints(job, &ended, &output).into_iter().filter(|hint| !hint.contains("view")));
-        (Ran { ended, elapsed, output, changed: Vec::new(), replaced: Vec::new(), hints: told }, unfiltered)
+        (
+            Ran { ended, elapsed, output, changed: Vec::new(), replaced: Vec::new(), hints: told, traces: None },
+            unfiltered,
+        )
     }
 
     fn setup(&self, root: &Path, job: &Job, environment: Vec<(OsString, OsString)>) -> Setup {

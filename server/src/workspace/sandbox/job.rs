@@ -37,6 +37,8 @@ pub enum Place {
     Try {
         /// The edits.
         edits: Vec<ViewEdit>,
+        /// Files that agents touched, where it is asked what the command leaves behind.
+        touched: Option<Vec<RepoPath>>,
     },
     /// The working tree as it is. Folders that git ignores are the real ones, so that caches stay warm; changes to
     /// tracked or touched files are returned.
@@ -72,6 +74,17 @@ pub struct Ran {
     pub replaced: Vec<RepoPath>,
     /// What explains a failure that comes from the sandbox.
     pub hints: Vec<String>,
+    /// What the command of a [`Place::Try`] left behind, where that was asked and could be looked at.
+    pub traces: Option<Traces>,
+}
+
+/// What a command left behind in a view that is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traces {
+    /// Whether the edits, and all files that git tracks or agents touched, are as they were.
+    pub is_clean: bool,
+    /// How many files it wrote, caches and the like included, and the edits.
+    pub written: usize,
 }
 
 /// How a job ended.

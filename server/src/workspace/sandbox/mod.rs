@@ -51,6 +51,7 @@ mod sockets;
 mod stage;
 #[cfg(target_os = "linux")]
 mod through;
+mod tree_state;
 #[cfg(target_os = "linux")]
 mod user;
 #[cfg(target_os = "linux")]
@@ -60,4 +61,5 @@ mod why;
 #[cfg(target_os = "linux")]
 pub use entry::sandbox_stage;
 pub use handle::Sandbox;
-pub use job::{Ended, Job, Place, Ran, SandboxWish, ViewEdit};
+pub use job::{Ended, Job, Place, Ran, SandboxWish, Traces, ViewEdit};
+pub use tree_state::TreeState;

@@ -53,6 +53,7 @@ pub(super) fn not_run(reason: String) -> Ran {
         changed: Vec::new(),
         replaced: Vec::new(),
         hints: Vec::new(),
+        traces: None,
     }
 }
 
@@ -112,7 +113,15 @@ async fn follow(
     let _ = timeout(LAST_WORDS, rest).await;
     // Reaped, so that no process is left; killed, it ends at once.
     let _ = timeout(LAST_WORDS, child.wait()).await;
-    Ran { ended, elapsed, output: output.into_text(), changed: Vec::new(), replaced: Vec::new(), hints: Vec::new() }
+    Ran {
+        ended,
+        elapsed,
+        output: output.into_text(),
+        changed: Vec::new(),
+        replaced: Vec::new(),
+        hints: Vec::new(),
+        traces: None,
+    }
 }
 
 /// Kills a process and its whole group, also where its leader has ended.

@@ -148,7 +148,7 @@ impl View {
         cancel: &CancellationToken,
     ) -> Result<Option<String>, Refused> {
         let unknown = |long: String| Refused { why: Why::unknown(long), fault: None };
-        let place = Place::Try { edits: Vec::new() };
+        let place = Place::Try { edits: Vec::new(), touched: None };
         let job = Job { command: "true".to_owned(), timeout: PROBE, network: false, secrets: false, place };
         let mut prepared = self.prepare(workspace, memory_dir, &job, &[], cancel).await.map_err(unknown)?;
         prepared.setup.probe = true;

@@ -99,7 +99,7 @@ impl View {
         };
         let hidden: Vec<OsString> = few.paths.into_iter().map(OsString::from).collect();
         let (edits, through) = match &job.place {
-            Place::Try { edits } => (edits.iter().map(header).collect(), Through::default()),
+            Place::Try { edits, .. } => (edits.iter().map(header).collect(), Through::default()),
             Place::End { .. } => {
                 make_build_folders(workspace).map_err(|error| error.to_string())?;
                 let folders = ignored_folders(workspace, memory_dir).map_err(|error| error.to_string())?;
@@ -139,7 +139,7 @@ impl View {
             foreign_files,
             memory: memory_bytes(),
             probe: false,
-            collect: matches!(job.place, Place::End { .. }),
+            collect: !matches!(job.place, Place::Try { touched: None, .. }),
             inside,
         };
         Ok(Prepared { setup, scratch, environment, found, emptied: few.emptied, through })
@@ -161,13 +161,13 @@ impl View {
 /// The same place without the contents of its edits.
 fn bare(place: &Place) -> Place {
     match place {
-        Place::Try { edits } => {
+        Place::Try { edits, touched } => {
             let bare = |edit: &ViewEdit| ViewEdit {
                 path: edit.path.clone(),
                 content: edit.content.as_ref().map(|_| Vec::new()),
                 mode: edit.mode,
             };
-            Place::Try { edits: edits.iter().map(bare).collect() }
+            Place::Try { edits: edits.iter().map(bare).collect(), touched: touched.clone() }
         }
         Place::End { touched } => Place::End { touched: touched.clone() },
     }

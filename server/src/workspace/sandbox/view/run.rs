@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::bound::{Bound, Left, look_again};
 use super::super::changed;
 use super::super::hints::{busy_folders, emptied, hints, missing_secrets, too_many};
-use super::super::job::{Ended, Job, Place, Ran, ViewEdit};
+use super::super::job::{Ended, Job, Place, Ran, Traces, ViewEdit};
 use super::super::launch::{Came, Given, run_room};
 use super::super::output::Output;
 use super::super::process::not_run;
@@ -71,7 +71,7 @@ impl View {
             Err(reason) => return (not_run(reason), Vec::new()),
         };
         let (edits, touched): (&[ViewEdit], &[RepoPath]) = match &job.place {
-            Place::Try { edits } => (edits, &[]),
+            Place::Try { edits, touched } => (edits, touched.as_deref().unwrap_or_default()),
             Place::End { touched } => (&[], touched),
         };
         let mut masked = prepared.environment.masked.clone();
@@ -83,21 +83,30 @@ impl View {
         let given = Given { setup: &prepared.setup, contents, limit: job.timeout };
         let mut counted = BTreeSet::new();
         let came = run_room(given, &mut output, cancel, |changes| {
-            counted = changed::counted(workspace, touched);
+            counted = changed::counted(workspace, touched.iter().chain(edits.iter().map(|edit| &edit.path)));
             changed::wanted(changes, &counted, memory_dir)
         })
         .await;
         let Came { ended, elapsed, fault, changes, files, was_full, .. } = came;
-        let replaced = changed::replaced(&changes, &counted, memory_dir);
+        let mut replaced = changed::replaced(&changes, &counted, memory_dir);
         let mut changed = changed::deleted(&changes, &counted, memory_dir);
         changed.extend(files.into_iter().filter_map(|(path, mode, content)| {
             let path = changed::may_change(&path, memory_dir)?;
             Some(ViewEdit { path, content: Some(content), mode: Some(mode) })
         }));
         changed.sort_by(|one, other| one.path.cmp(&other.path));
+        let mut traces = None;
+        if matches!(job.place, Place::Try { .. }) {
+            let is_known = prepared.setup.collect && fault.is_none() && matches!(ended, Ended::Exited(_));
+            let is_clean = replaced.is_empty() && changed::are_edits(&changed, edits);
+            traces = is_known.then_some(Traces { is_clean, written: changes.written.len() });
+            // Nothing of it is taken over.
+            (changed, replaced) = Default::default();
+        }
         let output = output.into_text();
         let mut hints = hints(job, &ended, &output);
-        if let (Some(fault), false) = (fault, matches!(ended, Ended::NotRun(_))) {
+        let is_end = matches!(job.place, Place::End { .. });
+        if let (Some(fault), true, false) = (fault, is_end, matches!(ended, Ended::NotRun(_))) {
             hints.push(format!("What it changed could not be taken over: could not {}: {}.", fault.step, fault.reason));
         }
         if !job.secrets && !matches!(ended, Ended::Exited(0) | Ended::NotRun(_) | Ended::Cancelled) {
@@ -116,7 +125,7 @@ impl View {
             hints.extend(of_ignored(&not_bound, &left));
         }
         drop(prepared.scratch);
-        (Ran { ended, elapsed, output, changed, replaced, hints }, prepared.setup.through)
+        (Ran { ended, elapsed, output, changed, replaced, hints, traces }, prepared.setup.through)
     }
 }
 
