@@ -63,7 +63,9 @@ fn passing_words(checks: &[CheckResult], output_of: impl Fn(&CheckResult) -> Opt
     for check in passed {
         let Some(output) = output_of(check) else { continue };
         told.push_str(&format!("The end of what {} printed:\n", check_words::named(&check.name)));
-        told.push_str(&printed(&cut_middle(output.trim_end(), 0, share)));
+        let output = output.trim_end();
+        let end = if output.chars().count() <= share { output.into() } else { cut_middle(output, 0, share) };
+        told.push_str(&printed(end.trim_start()));
     }
     told
 }
@@ -131,6 +133,7 @@ mod tests {
         let printed = |result: &CheckResult| match result.name.as_str() {
             "test" => Some(long.clone()),
             "lint" => Some(String::new()),
+            "short" => Some("7 passed\n".to_owned()),
             name if name.starts_with("many") => Some("#".repeat(5_000)),
             _ => None,
         };
@@ -138,6 +141,8 @@ mod tests {
         let of_two = told(&[check("test", "passed"), check("lint", "passed"), check("e2e", "skipped")]);
         assert!(of_two.len() < 2_000 && of_two.contains("passed: test, lint. "), "{of_two}");
         assert!(of_two.contains("1 passed; 55 ignored\n< /check_output>\n</check_output>"), "{of_two}");
+        assert!(of_two.contains("\n… xxx"), "what is left out is marked: {of_two}");
+        assert!(told(&[check("short", "passed")]).contains("orders\">\n7 passed\n</check_output>"));
         assert!(of_two.contains("The end of what lint printed:\nIt printed nothing."), "{of_two}");
         for none in [&[][..], &[check("e2e", "skipped")]] {
             assert!(told(none).starts_with("No check ran on this work: nothing was built or run"));

@@ -114,9 +114,6 @@ impl Lab {
         if let (Some(home), None) = (std::env::var_os("HOME"), std::env::var_os("RUSTUP_HOME")) {
             variables.push(("RUSTUP_HOME".to_owned(), Path::new(&home).join(".rustup").into_os_string()));
         }
-        if let Some(by_bwrap) = &self.by_bwrap {
-            variables.iter_mut().filter(|(name, _)| name == "PATH").for_each(|(_, path)| by_bwrap.put_first(path));
-        }
         variables.push(("HOME".to_owned(), self.home().into_os_string()));
         for (name, folder) in [
             ("XDG_CONFIG_HOME", "config"),
@@ -129,6 +126,10 @@ impl Lab {
         }
         variables.push(("OUTSIDE".to_owned(), self.outside().into_os_string()));
         variables.extend(self.variables.iter().cloned());
+        // In a path of the test's own too.
+        if let Some(by_bwrap) = &self.by_bwrap {
+            variables.iter_mut().filter(|(name, _)| name == "PATH").for_each(|(_, path)| by_bwrap.put_first(path));
+        }
         variables
     }
 
