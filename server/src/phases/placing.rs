@@ -37,6 +37,8 @@ pub(super) struct NoPlace {
     pub(super) property: &'static str,
     /// What is wrong, for the model.
     pub(super) why: String,
+    /// Whether it is a quote beside which the file has a line much like it.
+    pub(super) is_near: bool,
 }
 
 impl<'a> Texts<'a> {
@@ -108,6 +110,7 @@ pub(super) fn place_quote(
             _ => NoPlace {
                 property: "quote",
                 why: format!("the text of {path} is not shown, so nothing of it can be quoted; leave the quote out"),
+                is_near: false,
             },
         });
     };
@@ -117,12 +120,12 @@ pub(super) fn place_quote(
             let standing = lines.get(line as usize - 1).copied().unwrap_or_default().to_owned();
             Ok((path, line, standing))
         }
-        None => Err(NoPlace { property: "quote", why: nowhere(&path, text, quote) }),
+        None => Err(nowhere(&path, text, quote)),
     }
 }
 
 fn path_of(file: &str) -> Result<RepoPath, NoPlace> {
-    RepoPath::parse(file).map_err(|error| NoPlace { property: "file", why: error.to_string() })
+    RepoPath::parse(file).map_err(|error| NoPlace { property: "file", why: error.to_string(), is_near: false })
 }
 
 fn missing(path: &RepoPath) -> NoPlace {
@@ -130,11 +133,11 @@ fn missing(path: &RepoPath) -> NoPlace {
         "there is no file {path} that can be read here; where it was deleted, name the file in which this is to be mended, \
          and quote a line of that"
     );
-    NoPlace { property: "file", why }
+    NoPlace { property: "file", why, is_near: false }
 }
 
 /// That a quote stands nowhere in a text, and what of the text is the most like it.
-fn nowhere(path: &RepoPath, text: &str, quote: &str) -> String {
+fn nowhere(path: &RepoPath, text: &str, quote: &str) -> NoPlace {
     let total = text.lines().count();
     let removed = match quote.trim_start().starts_with('-') {
         true => " What a diff shows as removed stands in the file no more: quote a line beside which it stood.",
@@ -143,7 +146,8 @@ fn nowhere(path: &RepoPath, text: &str, quote: &str) -> String {
     let first = quote.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let bare = first.trim_start_matches(['+', '-']);
     let near = nearest_line(text, bare).and_then(|line| Some((line, text.lines().nth(line - 1)?)));
-    match near {
+    let is_near = near.is_some();
+    let why = match near {
         Some((line, near)) => format!(
             "this text stands nowhere in {path}; the most like it is line {line}: {:?}. Copy the line as it stands.{removed}",
             cut(near.trim(), 200)
@@ -153,7 +157,8 @@ fn nowhere(path: &RepoPath, text: &str, quote: &str) -> String {
              line as it stands.{removed}",
             count(total, "line")
         ),
-    }
+    };
+    NoPlace { property: "quote", why, is_near }
 }
 
 /// Set one issue at its place.
@@ -206,7 +211,7 @@ fn lines_of(path: &RepoPath, texts: &Texts<'_>) -> Option<u32> {
 /// What is wrong with the places of issues, for the model.
 pub(super) fn faults(issues: &[Issue], texts: &Texts<'_>) -> Vec<String> {
     let fault = |(index, issue): (usize, &Issue)| {
-        let NoPlace { property, why } = place(issue.clone(), texts).err()?;
+        let NoPlace { property, why, .. } = place(issue.clone(), texts).err()?;
         Some(format!("/issues/{index}/{property}: {why}"))
     };
     issues.iter().enumerate().filter_map(fault).collect()

@@ -28,7 +28,7 @@ pub(super) struct ReadDiff {
 impl Tool for ReadDiff {
     const NAME: &'static str = "read_diff";
     const DESCRIPTION: &'static str = "Read what was changed, as a unified diff: of one file, or of all. Each line that is in the \
-        file now has its number there before it (number, tab, sign and text; in a long diff every tenth); hunks name the definition they begin in; a \
+        file now has its number there before it (number, tab, sign and text; in a long diff every tenth); hunks name the definition of their first changed line; a \
         renamed file is one change. At most 64000 bytes at once, numbers not counted; files that do not fit are named, to be read one by one.";
     const USERS: Users = Users::Reviewers;
     const SHOWS: Shows = Shows::OwnWork;

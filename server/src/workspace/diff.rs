@@ -7,11 +7,10 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use super::Interrupt;
-use super::enclosing::enclosing_definitions;
+use super::hunk_heading::hunk_headings;
 use super::lines::{equal_runs, steps};
 use super::text_file::decode_lines;
 use crate::contracts::RepoPath;
-use crate::text::head_bytes;
 
 /// Lines added and removed between two contents; `None` is a missing file. A binary file counts as none.
 pub fn counts(old: Option<&[u8]>, new: Option<&[u8]>) -> (u32, u32) {
@@ -47,7 +46,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The change as git shows it, with three lines of context, each hunk headed by the definition it begins in; empty when there is
+/// The change as git shows it, with three lines of context, each hunk headed by the definition of its first changed line; empty when there is
 /// none. `None` is a missing file.
 pub fn unified(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
     unified_of(Names::same(path), old, new, None)
@@ -108,11 +107,11 @@ fn hunks(path: &RepoPath, old: &[&str], new: &[&str], shown: Option<&[&str]>, is
     let firsts: Vec<usize> = hunks.iter().map(first).collect();
     let lines: Vec<&str> = own.iter().map(|line| line.trim_end()).collect();
     let mut text = String::new();
-    for (hunk, heading) in hunks.iter().zip(enclosing_definitions(path, &lines, &firsts)) {
+    for (hunk, heading) in hunks.iter().zip(hunk_headings(path, &lines, shown.unwrap_or(own), &firsts)) {
         // Writing to a string does not fail.
         let _ = write!(text, "{}", UnifiedHunkHeader::new(hunk));
-        if let Some(heading) = heading.and_then(|index| shown.unwrap_or(own).get(index)) {
-            let _ = write!(text, " {}", cut_heading(heading));
+        if let Some(heading) = heading {
+            let _ = write!(text, " {heading}");
         }
         text.push('\n');
         for step in hunk {
@@ -120,12 +119,6 @@ fn hunks(path: &RepoPath, old: &[&str], new: &[&str], shown: Option<&[&str]>, is
         }
     }
     text
-}
-
-/// As much of a line as git shows in a heading.
-fn cut_heading(line: &str) -> &str {
-    const LONGEST: usize = 80;
-    head_bytes(line.trim(), LONGEST).trim_end()
 }
 
 fn push_step(text: &mut String, step: &DiffOp, old: &[&str], new: &[&str]) {
@@ -196,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hunk_is_headed_by_the_definition_it_begins_in() {
+    fn a_hunk_is_headed_by_the_definition_of_its_first_changed_line() {
         let old = "fn one() {\n    1\n}\n\nfn two() {\n    a\n    b\n    c\n    d\n    e\n}\n\nconst C: u32 = 1;\n";
         let new = old.replace("    e\n", "    f\n").replace("C: u32 = 1", "C: u32 = 2");
         let diff = unified(&path("a.rs"), Some(old.as_bytes()), Some(new.as_bytes()));

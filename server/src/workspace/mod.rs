@@ -27,6 +27,7 @@ mod found;
 mod git;
 mod globs;
 mod identity;
+mod hunk_heading;
 mod ignored;
 mod interrupt;
 mod lines;

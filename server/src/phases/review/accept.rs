@@ -51,8 +51,8 @@ pub(super) fn accept_unplanned(input: Value, texts: Option<&Texts<'_>>) -> Resul
     Ok(review)
 }
 
-/// Take a submission: its shape, that verdict and action go together, that issues have a place, and that every criterion is
-/// answered.
+/// Take a submission: its shape, that verdict and action go together, that issues have a place, that every criterion is
+/// answered, and that quotes which show one to be met are copied well.
 ///
 /// # Errors
 /// What is wrong with it, for the model.
@@ -66,6 +66,7 @@ pub(super) fn accept(
     let mut faults = contradictions(&review, earlier);
     faults.extend(placing::faults(&review.issues, texts));
     faults.extend(criteria::faults(&review, work, earlier));
+    faults.extend(criteria::evidence_faults(&review, work, texts));
     if !faults.is_empty() {
         return Err(faults);
     }

@@ -8,7 +8,7 @@ use crate::contracts::{
     CheckResult, CheckState, CriterionResult, CriterionState, Evidence, FileKeys, Handoff, Issue, PlanOutput,
     Recommended, RecommendedAction, ReviewOutput, Severity, Task, Verdict, issue_id,
 };
-use crate::phases::placing::{Texts, place_quote};
+use crate::phases::placing::{NoPlace, Texts, place_quote};
 use crate::text::short_line;
 
 /// Criteria that are named in one fault.
@@ -103,6 +103,27 @@ fn unmet_faults(review: &ReviewOutput, work: &Judged, earlier: &Earlier) -> Vec<
     faults
 }
 
+/// What is wrong with quotes that would show that a criterion is met, had they been copied well: what nothing in the file is
+/// like is no slip, and shows nothing.
+pub(super) fn evidence_faults(review: &ReviewOutput, work: &Judged, texts: &Texts<'_>) -> Vec<String> {
+    let fault = |(index, result): (usize, &CriterionResult)| {
+        let evidence = result.evidence.as_ref().filter(|_| result.state == CriterionState::Met)?;
+        if held(evidence, result.state, work, texts).is_some() {
+            return None;
+        }
+        let (quote, file) = (quote_of(evidence)?, evidence.file.as_deref()?);
+        let missed = place_quote(file, quote, evidence.line.unwrap_or(1), texts).err()?;
+        let NoPlace { property, why, .. } = Some(missed).filter(|missed| missed.is_near)?;
+        Some(format!("/criteria/{index}/evidence/{property}: {why}"))
+    };
+    review.criteria.iter().enumerate().filter_map(fault).collect()
+}
+
+/// A quote that says something.
+fn quote_of(evidence: &Evidence) -> Option<&str> {
+    evidence.quote.as_deref().filter(|quote| quote.contains(char::is_alphanumeric))
+}
+
 /// Answer every criterion once, in the order of the plan. Where several answers are given the worst counts, and one that is
 /// missing is unproven; so is one that is called met and that nothing shows.
 pub(super) fn complete(review: &mut ReviewOutput, work: &Judged, texts: &Texts<'_>) {
@@ -135,7 +156,7 @@ fn held(evidence: &Evidence, state: CriterionState, work: &Judged, texts: &Texts
     };
     let named = evidence.check.as_deref().map(str::trim);
     let check = named.and_then(|name| work.checks.iter().filter(says_so).find(|check| check.name == name));
-    let quote = evidence.quote.as_deref().filter(|quote| quote.contains(char::is_alphanumeric));
+    let quote = quote_of(evidence);
     let quoted = quote.filter(|_| state != CriterionState::Unproven).zip(evidence.file.as_deref());
     let place = quoted.and_then(|(quote, file)| place_quote(file, quote, evidence.line.unwrap_or(1), texts).ok());
     (check.is_some() || place.is_some()).then(|| Evidence {

@@ -114,7 +114,7 @@ fn what_nothing_shows_is_unproven_however_sure_the_reviewer_is() {
         json!({ "check": "lint" }),
         json!({ "check": "slow" }),
         json!({ "check": "other" }),
-        quote("tests/add.rs", "assert!(never_fails());"),
+        quote("tests/add.rs", "0123456789 % 9876543210;"),
         quote("tests/add.rs", " }"),
         quote("tests/gone.rs", "assert_eq!(add(1, 2), 3);"),
         quote("../add.rs", "assert_eq!(add(1, 2), 3);"),
@@ -133,6 +133,20 @@ fn what_nothing_shows_is_unproven_however_sure_the_reviewer_is() {
     let review = accept(review, &judged(), &Earlier::default(), &texts()).unwrap();
     let held = Evidence { check: Some("test".to_owned()), ..Evidence::default() };
     assert_eq!((review.criteria[1].state, &review.criteria[1].evidence), (CriterionState::Met, &Some(held)));
+}
+
+#[test]
+fn a_quote_that_is_not_copied_well_goes_back_and_shows_nothing_in_the_end() {
+    let quote = |quote: &str| json!({ "file": "tests/add.rs", "line": 3, "quote": quote });
+    let near = |state: &str| with(proven(), 2, answer("T1", 2, state, quote("    assert_ne!(add(1, 2), 3);")));
+    let fault = "/criteria/2/evidence/quote: this text stands nowhere in tests/add.rs; the most like it is line 3: \
+                 \"assert_eq!(add(1, 2), 3);\". Copy the line as it stands.";
+    assert_eq!(faults_of(near("met")), [fault]);
+    assert_eq!(states(near("met")), ["met", "unproven", "met"], "on the last try");
+    assert!(accept(near("unproven"), &judged(), &Earlier::default(), &texts()).is_ok(), "it need not show anything");
+    let mut with_check = near("met");
+    with_check["criteria"][2]["evidence"]["check"] = json!("test");
+    assert!(accept(with_check, &judged(), &Earlier::default(), &texts()).is_ok(), "the check shows it");
 }
 
 #[test]
