@@ -603,12 +603,12 @@ fn an_outline_is_what_the_editors_language_tools_know_of_a_file() {
         let outer = json!({ "name": "greet", "kind": 12, "range": range, "children": [inner] });
         client.answer(asked, json!([outer]));
     });
-    assert!(told.contains("1-3\tfunction greet: pub fn greet() -> String {"), "{told}");
+    assert!(told.contains("1-3\tpub fn greet() -> String {"), "{told}");
     assert!(told.contains("2-2\t  function made by macro: "), "{told}");
 }
 
 #[test]
 fn an_editor_that_refuses_to_name_symbols_leaves_the_outline_to_the_grammar() {
     let told = outlined_with(|client, asked| client.refuse(asked, json!({ "code": -32601, "message": "unknown" })));
-    assert!(told.contains("1-3\tfunction greet: pub fn greet() -> String {"), "{told}");
+    assert!(told.contains("1-3\tpub fn greet() -> String {"), "{told}");
 }

@@ -13,8 +13,10 @@ mod definition;
 mod definitions;
 mod editor;
 mod faults;
+mod fields;
 mod headings;
 mod language;
+mod lead;
 mod map;
 mod parse;
 
@@ -22,7 +24,9 @@ pub use definition::{Definition, Kind};
 pub use definitions::{Outline, definitions, read};
 pub use editor::{EditorSymbols, by_editor};
 pub use faults::{SyntaxFault, syntax_faults};
+pub use fields::with_fields;
 pub use language::language_name;
+pub use lead::{Lead, lead};
 pub use map::{Blob, Map, Sources};
 pub use parse::{MOST_BYTES, NoOutline};
 

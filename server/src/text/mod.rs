@@ -9,6 +9,7 @@
 
 mod count;
 mod cut;
+mod decorator;
 mod markdown;
 mod mask;
 mod numbers;
@@ -17,6 +18,7 @@ mod wrap;
 
 pub use count::{count, plural};
 pub use cut::{cut, cut_middle, head, head_bytes};
+pub use decorator::{begins_decorator, decorator_around, decorator_end};
 pub use markdown::{code, code_block, markdown, markdown_line};
 pub use mask::{MASK, mask};
 pub use numbers::{cost, elapsed, tokens, took, whole_seconds};

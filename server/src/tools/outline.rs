@@ -9,7 +9,9 @@ use super::error::{ToolError, sentence};
 use super::tool::{Shows, Tool};
 use super::toolbox::Toolbox;
 use crate::contracts::RepoPath;
-use crate::outline::{Blob, Definition, Map, NoOutline, Sources, by_editor, language_name, read};
+use crate::outline::{
+    Blob, Definition, Kind, Lead, Map, NoOutline, Sources, by_editor, language_name, lead, read, with_fields,
+};
 use crate::text::{count, cut};
 use crate::workspace::{TextFile, is_secret_text, sha256};
 
@@ -32,9 +34,10 @@ pub(super) struct Outline {
 impl Tool for Outline {
     const NAME: &'static str = "outline";
     const DESCRIPTION: &'static str = "Show what is defined where, without reading it. Of a file: its definitions with \
-        their lines (first-last, kind, the line with the name), to read just those with read_file. Of a folder: its files \
-        with their most important definitions, those first that matter to your task; the rest is counted. Begin with it \
-        in a project you do not know.";
+        their lines (first-last, with the attributes, decorators and comments before them; then the line with the name), to \
+        read just those with read_file; of long structs the fields too. Of a folder: its files with their most important \
+        definitions, those first that matter to your task; the rest is counted. Begin with it in a project of more files \
+        than you would read.";
     const SHOWS: Shows = Shows::Workspace;
     const TIME_LIMIT: Duration = Duration::from_secs(60);
 
@@ -67,7 +70,8 @@ fn of_file(toolbox: &Toolbox, path: &RepoPath) -> Result<String, ToolError> {
         }
         Ok(outline) => {
             let mut shown = format!("{path}, {}, {lines}:\n", outline.language);
-            push_definitions(&mut shown, &outline.definitions, &text);
+            let definitions = with_fields(path.as_str(), &text, outline.definitions, &toolbox.interrupt);
+            push_definitions(&mut shown, &definitions, &text);
             if !outline.parses {
                 shown.push_str("Parts of it were not understood: definitions may be missing.\n");
             }
@@ -92,44 +96,62 @@ fn known_to_editor(toolbox: &Toolbox, path: &RepoPath, file: &TextFile, shown: &
     by_editor(editor, path, shown, &toolbox.interrupt)
 }
 
-/// A line for each definition; of too many those that lie deepest are left out.
+/// A line for each definition; of too many those that lie deepest are left out, and said to be.
 fn push_definitions(out: &mut String, definitions: &[Definition], text: &str) {
     let lines: Vec<&str> = text.lines().collect();
-    let line_of = |definition: &Definition| {
-        let line = lines.get(definition.name_line - 1).copied().unwrap_or_default().trim();
-        let (first, last) = (definition.lines.start(), definition.lines.end());
-        let indent = "  ".repeat(definition.depth.min(8));
-        // The line itself says more than the name: parameters, types.
-        format!("{first}-{last}\t{indent}{} {}\n", definition.kind.word(), described(definition, line))
+    let shown: Vec<String> = definitions.iter().map(|definition| line_of(&lines, definition)).collect();
+    let size = |deepest: usize| {
+        let lines = definitions.iter().zip(&shown).filter(|(definition, _)| definition.depth <= deepest);
+        lines.map(|(_, line)| line.len()).sum::<usize>()
     };
-    let shown: Vec<(usize, String)> = definitions.iter().map(|found| (found.depth, line_of(found))).collect();
-    let size =
-        |deepest: usize| shown.iter().filter(|(depth, _)| *depth <= deepest).map(|(_, line)| line.len()).sum::<usize>();
-    let mut deepest = shown.iter().map(|(depth, _)| *depth).max().unwrap_or_default();
+    let mut deepest = definitions.iter().map(|definition| definition.depth).max().unwrap_or_default();
     while deepest > 0 && size(deepest) > MOST_TEXT {
         deepest -= 1;
     }
-    let mut left_out = 0;
-    for (depth, line) in shown {
-        if depth > deepest || out.len() + line.len() > MOST_TEXT {
-            left_out += 1;
+    let mut left_out: Vec<&Definition> = Vec::new();
+    for (definition, line) in definitions.iter().zip(shown) {
+        if definition.depth > deepest || out.len() + line.len() > MOST_TEXT {
+            left_out.push(definition);
         } else {
             out.push_str(&line);
         }
     }
-    if left_out > 0 {
+    let first = left_out.iter().map(|definition| *definition.lines.start()).min();
+    let last = left_out.iter().map(|definition| *definition.lines.end()).max();
+    if let Some((first, last)) = first.zip(last) {
         // Writing to a string does not fail.
-        let _ = writeln!(out, "{} left out; find them with search.", count(left_out, "more definition"));
+        let _ = writeln!(
+            out,
+            "{} left out, in lines {first}-{last}; read those lines, or find names with search.",
+            count(left_out.len(), "more definition")
+        );
     }
 }
 
-/// The name, and its line where that is not the name alone.
+/// `262-268`, tab, `#[cfg(unix)] pub fn name() {`
+fn line_of(lines: &[&str], definition: &Definition) -> String {
+    let line = lines.get(definition.name_line - 1).copied().unwrap_or_default().trim();
+    let Lead { first, attributes } = lead(lines, definition);
+    let indent = "  ".repeat(definition.depth.min(8));
+    let mut shown = format!("{first}-{}\t{indent}", definition.lines.end());
+    // Those of a field say how it is read, and are many.
+    for attribute in attributes.iter().filter(|_| definition.kind != Kind::Property) {
+        shown.push_str(attribute);
+        shown.push(' ');
+    }
+    shown + &described(definition, line) + "\n"
+}
+
+/// The line with the name, which says more than the name: parameters, types. Where it does not tell the name, that too.
 fn described(definition: &Definition, line: &str) -> String {
-    let line = cut(line, LONGEST_LINE);
-    if line.is_empty() || line == definition.name {
-        definition.name.clone()
+    let (name, kind) = (definition.name.as_str(), definition.kind.word());
+    let own = name.rsplit('.').next().unwrap_or(name);
+    if line.is_empty() || line == name {
+        format!("{kind} {name}")
+    } else if line.contains(own) {
+        cut(line, LONGEST_LINE).into_owned()
     } else {
-        format!("{}: {line}", definition.name)
+        format!("{kind} {name}: {}", cut(line, LONGEST_LINE))
     }
 }
 

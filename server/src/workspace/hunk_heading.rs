@@ -7,17 +7,12 @@ use regex::Regex;
 
 use super::enclosing::enclosing_definitions;
 use crate::contracts::RepoPath;
-use crate::text::head_bytes;
+use crate::text::{begins_decorator, decorator_around, decorator_end, head_bytes};
 
 /// For each of the wanted lines (from 0, ascending), the line to head its hunk by, a method under the name of its class
 /// (`def Context.invoke(self):`). The definitions are found in `lines`, and shown as they stand in `shown`, line by line the
 /// same.
-pub(super) fn hunk_headings(
-    path: &RepoPath,
-    lines: &[&str],
-    shown: &[&str],
-    wanted: &[usize],
-) -> Vec<Option<String>> {
+pub(super) fn hunk_headings(path: &RepoPath, lines: &[&str], shown: &[&str], wanted: &[usize]) -> Vec<Option<String>> {
     let around = enclosing_definitions(path, lines, wanted);
     let of = |(at, around): (&usize, Option<usize>)| decorated(path, lines, *at).or(around);
     let found: Vec<Option<usize>> = wanted.iter().zip(around).map(of).collect();
@@ -28,7 +23,11 @@ pub(super) fn hunk_headings(
         let outer = definitions.binary_search(&definition).ok().and_then(|at| outer[at]);
         let class = outer.and_then(|outer| class_name(shown.get(outer)?));
         let line = cut(line);
-        Some(class.and_then(|class| qualified(line, class)).map_or_else(|| line.to_owned(), |line| cut(&line).to_owned()))
+        Some(
+            class
+                .and_then(|class| qualified(line, class))
+                .map_or_else(|| line.to_owned(), |line| cut(&line).to_owned()),
+        )
     };
     found.into_iter().map(|definition| heading(definition?)).collect()
 }
@@ -39,22 +38,22 @@ fn cut(line: &str) -> &str {
     head_bytes(line.trim(), LONGEST).trim_end()
 }
 
-/// Most lines of a decorator, and of what stands between it and what it decorates.
+/// Most decorators and comments between a decorator and what it decorates.
 const MOST_LINES: usize = 200;
 
 /// The definition that is decorated, where a line is one of a decorator or an attribute.
 fn decorated(path: &RepoPath, lines: &[&str], at: usize) -> Option<usize> {
     let first = decorator_around(lines, at)?;
     let depth = indentation(lines[first]);
-    let mut next = end_of(lines, first)? + 1;
+    let mut next = decorator_end(lines, first)? + 1;
     for _ in 0..MOST_LINES {
         let line = lines.get(next)?;
         let text = line.trim_start();
         if text.is_empty() || indentation(line) != depth {
             return None;
         }
-        if is_decorator(text) {
-            next = end_of(lines, next)? + 1;
+        if begins_decorator(text) {
+            next = decorator_end(lines, next)? + 1;
         } else if text.starts_with("//") || text.starts_with("# ") {
             next += 1;
         } else {
@@ -62,50 +61,6 @@ fn decorated(path: &RepoPath, lines: &[&str], at: usize) -> Option<usize> {
             let inside = " ".repeat(depth + 4) + "x";
             let begins = enclosing_definitions(path, &[line, &inside], &[1]) == [Some(0)];
             return begins.then_some(next);
-        }
-    }
-    None
-}
-
-/// The first line of the decorator that a line is one of.
-fn decorator_around(lines: &[&str], at: usize) -> Option<usize> {
-    let mut limit = usize::MAX;
-    for (number, line) in lines.iter().enumerate().take(at + 1).skip(at.saturating_sub(MOST_LINES)).rev() {
-        let text = line.trim_start();
-        let depth = indentation(line);
-        if !text.is_empty() && depth <= limit {
-            if is_decorator(text) {
-                return (end_of(lines, number)? >= at).then_some(number);
-            }
-            limit = depth;
-        }
-    }
-    None
-}
-
-fn is_decorator(text: &str) -> bool {
-    text.starts_with("#[") || text.strip_prefix('@').is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic()))
-}
-
-/// The last line of a decorator: that at which its brackets are closed.
-fn end_of(lines: &[&str], first: usize) -> Option<usize> {
-    let mut open = 0_i64;
-    for (number, line) in lines.iter().enumerate().skip(first).take(MOST_LINES) {
-        let mut quote = None;
-        let mut chars = line.chars();
-        while let Some(c) = chars.next() {
-            match (c, quote) {
-                ('\\', Some(_)) => drop(chars.next()),
-                (c, Some(end)) if c == end => quote = None,
-                (_, Some(_)) => {}
-                ('"' | '\'', None) => quote = Some(c),
-                ('(' | '[' | '{', None) => open += 1,
-                (')' | ']' | '}', None) => open -= 1,
-                _ => {}
-            }
-        }
-        if open <= 0 {
-            return Some(number);
         }
     }
     None
@@ -199,8 +154,8 @@ mod tests {
         heads("a.rs", rust, 3, "pub(crate) fn Forth.new() -> Forth {");
         heads("a.rs", rust, 8, "const fn Forth.two(&self) {");
         heads("a.rs", rust, 13, "fn three() {");
-        let script = "export default class A extends B {\n  async load<T>(d: string): Promise<void> {\n    x();\n  }\n}\n";
-        heads("a.ts", script, 3, "async A.load<T>(d: string): Promise<void> {");
+        let script = "export default class A extends B {\n  async load(d: string): Promise<void> {\n    x();\n  }\n}\n";
+        heads("a.ts", script, 3, "async A.load(d: string): Promise<void> {");
         let java = "public final class A {\n    public static void main(String[] args) {\n        x();\n    }\n}\n";
         heads("A.java", java, 3, "public static void A.main(String[] args) {");
         heads("a.py", "def outer():\n    def inner():\n        x = 1\n", 3, "def inner():");

@@ -16,7 +16,7 @@ fn a_file_has_its_definitions_with_lines() {
         json!({"path": "src/main.rs"}),
         expect![[r#"
             src/main.rs, Rust, 4 lines:
-            1-4	function main: fn main() {
+            1-4	fn main() {
         "#]],
     );
     check(
@@ -25,7 +25,7 @@ fn a_file_has_its_definitions_with_lines() {
         json!({"path": "docs/guide.md"}),
         expect![[r#"
             docs/guide.md, Markdown, 1 line:
-            1-1	heading Guide: # Guide
+            1-1	# Guide
         "#]],
     );
 }
@@ -74,7 +74,7 @@ fn an_implementer_sees_its_own_changes_and_has_read_nothing_by_that() {
     let refused = error(&toolbox, "write_file", json!({"path": "src/lib.rs", "content": "x"}));
     assert!(refused.contains("not read yet"), "{refused}");
     ok(&toolbox, "write_file", json!({"path": "src/new.rs", "content": "fn brand_new() {}\n"}));
-    assert!(ok(&toolbox, "outline", json!({"path": "src/new.rs"})).contains("function brand_new"));
+    assert!(ok(&toolbox, "outline", json!({"path": "src/new.rs"})).contains("1-1\tfn brand_new() {}"));
     assert!(
         ok(&toolbox, "outline", json!({"path": "src"})).contains("src/new.rs (1 line)\n  1-1 function brand_new\n")
     );
@@ -130,14 +130,32 @@ fn of_too_many_definitions_of_a_file_the_deepest_are_left_out_and_counted() {
     let functions = |indent: &str| (0..3_000).map(|n| format!("{indent}fn function_{n}() {{}}\n")).collect::<String>();
     fixture.write("a.rs", format!("impl A {{\n{}}}\nfn last() {{}}\n", functions("    ")).as_bytes());
     let text = ok(&reader(&fixture), "outline", json!({"path": "a.rs"}));
-    let expected = "a.rs, Rust, 3003 lines:\n1-3002\timpl A: impl A {\n3003-3003\tfunction last: fn last() {}\n\
-                    3000 more definitions left out; find them with search.\n";
+    let expected = "a.rs, Rust, 3003 lines:\n1-3002\timpl A {\n3003-3003\tfn last() {}\n3000 more definitions left out, in lines \
+                    2-3001; read those lines, or find names with search.\n";
     assert_eq!(text, expected);
     fixture.write("a.rs", functions("").as_bytes());
     let text = ok(&reader(&fixture), "outline", json!({"path": "a.rs"}));
-    let shown = text.lines().filter(|line| line.contains("\tfunction ")).count();
-    assert!(text.ends_with(&format!("\n{} more definitions left out; find them with search.\n", 3_000 - shown)));
-    assert!((MOST_TEXT - 100..MOST_TEXT + 100).contains(&text.len()), "{}", text.len());
+    let shown = text.lines().filter(|line| line.contains("\tfn ")).count();
+    let told =
+        format!("\n{} more definitions left out, in lines {}-3000; read those lines, or", 3_000 - shown, shown + 1);
+    assert!(text.contains(&told), "{}", &text[text.len() - 200..]);
+    assert!((MOST_TEXT - 100..MOST_TEXT + 200).contains(&text.len()), "{}", text.len());
+}
+
+#[test]
+fn a_definition_has_what_stands_before_it_its_name_once_and_its_fields_where_it_is_long() {
+    let comment = "    /// Of it.\n".repeat(60);
+    let fixture = Fixture::new(&format!(
+        "//- /a.rs\n/// Of A.\n#[derive(Debug)]\nstruct A {{\n{comment}    #[serde(default)]\n    pub b: u8,\n}}\n\nimpl A {{\n    // \
+         Why.\n    #[cfg(all(unix, not(target_os = \"macos\")))]\n    pub fn c(&self) {{}}\n}}\n//- /a.go\npackage a\n\n// B is \
+         it.\nfunc (a *A) B() {{}}\n"
+    ));
+    let text = ok(&reader(&fixture), "outline", json!({"path": "a.rs"}));
+    let expected = "a.rs, Rust, 72 lines:\n1-66\tstruct A {\n4-65\t  pub b: u8,\n68-72\timpl A {\n69-71\t  #[cfg(all(unix, \
+                    not(target_os = \"macos\")))] pub fn c(&self) {}\n";
+    assert_eq!(text, expected);
+    let text = ok(&reader(&fixture), "outline", json!({"path": "a.go"}));
+    assert_eq!(text, "a.go, Go, 4 lines:\n3-4\tfunc (a *A) B() {}\n");
 }
 
 /// An editor that says the same of each file.
@@ -183,9 +201,9 @@ async fn an_editor_that_knows_the_definitions_of_a_file_is_believed() {
     let fixture = Fixture::new("//- /a.rs\nmake!(made);\nfn two() {}\n//- /a.unknown\nmake made\n//- /a.md\n# A\n");
     let toolbox = reader(&fixture);
     let knows = Knows::new(Some(Some(vec![made_by_macro(1)])));
-    assert_eq!(outlined(&toolbox, &knows, "a.rs").await, "a.rs, Rust, 2 lines:\n1-1\tfunction made: make!(made);\n");
-    assert_eq!(outlined(&toolbox, &knows, "a.unknown").await, "a.unknown, 1 line:\n1-1\tfunction made: make made\n");
-    assert_eq!(outlined(&toolbox, &knows, "a.md").await, "a.md, Markdown, 1 line:\n1-1\theading A: # A\n");
+    assert_eq!(outlined(&toolbox, &knows, "a.rs").await, "a.rs, Rust, 2 lines:\n1-1\tmake!(made);\n");
+    assert_eq!(outlined(&toolbox, &knows, "a.unknown").await, "a.unknown, 1 line:\n1-1\tmake made\n");
+    assert_eq!(outlined(&toolbox, &knows, "a.md").await, "a.md, Markdown, 1 line:\n1-1\t# A\n");
     assert_eq!(knows.asked(), ["a.rs", "a.unknown"]);
 }
 
