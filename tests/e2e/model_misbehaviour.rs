@@ -452,6 +452,29 @@ fn a_handoff_beside_an_edit_that_failed_is_not_taken() {
 }
 
 #[test]
+fn line_numbers_are_those_that_the_model_was_shown_before_its_turn() {
+    let session = Session::new(&workspace(1));
+    let edit = |line: u32, text: &str, new: &str| {
+        let input = json!({ "path": "src/t1.rs", "start_line": line, "end_line": line, "first": text, "last": text, "new_text": new });
+        ("edit_file", input)
+    };
+    let first = Reply::tools([
+        edit(1, "pub fn t1() -> u32 {", "// One.\n// Two.\npub fn t1() -> u32 {"),
+        edit(2, "    0", "    1"),
+        edit(1, "// One.", "x"),
+    ]);
+    let submit = json!({ "status": "completed", "changes": [], "notes": "", "blockers": [] });
+    let second = Reply::tools([edit(2, "// Two.", "// Both."), ("submit_result", submit)]);
+    let api = api(Script::new().on("implement/T1", [first, second]));
+    run(&session, &api).expect(0);
+    assert_contains(
+        &answers(&api, "implement/T1")[0],
+        "first is not what line 1 of src/t1.rs said when you were last shown it",
+    );
+    assert_eq!(session.text("src/t1.rs"), "// One.\n// Both.\npub fn t1() -> u32 {\n    1\n}\n");
+}
+
+#[test]
 fn an_input_that_is_a_json_text_is_read_and_sent_back_as_an_object() {
     let session = Session::new(&workspace(1));
     let twice = |name: &str, input: Value| Reply::raw_call(name, &Value::String(input.to_string()).to_string());

@@ -48,6 +48,7 @@ impl Calls<'_> {
         accept: Accept<'_, T>,
         submit_try: SubmitTry,
     ) -> Result<(Vec<Block>, Submitted<T>), AgentError> {
+        self.brief.toolbox.begin_turn();
         let mut results = Vec::with_capacity(calls.len());
         let mut submitted = Submitted::None;
         let mut failed_before = false;

@@ -1,19 +1,22 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::edit_echo::echo;
 use super::edit_example::example;
-use super::edit_match::{Edited, Miss, Tolerance, edit};
+use super::edit_match::{Edited, Miss, edit};
+use super::edits::changed_lines;
 use super::error::ToolError;
-use super::line_edit::{LineRange, edit_lines};
+use super::line_edit::{Asked, LineRange, edit_lines};
+use super::line_map::Change;
 use super::line_numbers::{has_number, unnumbered};
 use super::nearest::nearest;
-use super::show::{MOST_EXCERPT, excerpt};
+use super::show::excerpt;
 use super::syntax_note::syntax_note;
 use super::tool::{Shows, Tool};
 use super::toolbox::{Toolbox, Users};
 use crate::contracts::RepoPath;
 use crate::text::count;
-use crate::workspace::{Interrupt, Interrupted, TextFile, masked, masks, opaque, unmasks};
+use crate::workspace::{Interrupt, Interrupted, TextFile, masks, opaque, unmasks};
 
 /// Edit a file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,11 +31,13 @@ pub(super) struct EditFile {
     replace_all: Option<bool>,
     /// In place of old_text: the first line to replace, from 1. Whole lines are replaced.
     start_line: Option<i64>,
-    /// The last line to replace, inclusive. One less than start_line replaces none: new_text comes before start_line.
+    /// The last line to replace, inclusive. One less than start_line replaces none: new_text comes before start_line, and at the
+    /// end of a file of 40 lines with start_line 41 and end_line 40.
     end_line: Option<i64>,
-    /// The text of line start_line, by which it is known that this is still the line that is meant.
+    /// The text of line start_line, by which it is known that this is still the line that is meant. Where none is replaced it
+    /// suffices alone; leave it out at the end of the file.
     first: Option<String>,
-    /// The text of line end_line, likewise.
+    /// The text of line end_line, likewise; where none is replaced, the line before the new text.
     last: Option<String>,
 }
 
@@ -42,8 +47,8 @@ impl Tool for EditFile {
         {\"path\": \"src/a.py\", \"old_text\": \"    return 1\", \"new_text\": \"    return 2\"}: old_text must stand in the file \
         exactly once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or \
         set replace_all. By lines, which spares you the text of a long stretch, as in {\"path\": \"src/a.py\", \"old_text\": \"\", \
-        \"new_text\": \"    return 2\", \"start_line\": 8, \"end_line\": 40, \"first\": \"    if x:\", \"last\": \"    return 1\"}. Answers \
-        the changed lines. The change reaches the working tree when you submit. New files are made with write_file.";
+        \"new_text\": \"    return 2\", \"start_line\": 8, \"end_line\": 40, \"first\": \"    if x:\", \"last\": \"    return 1\"}. Lines are \
+        numbered as you were last shown them; edits of the same turn do not move them. Answers the changed lines. The change reaches the working tree when you submit. New files are made with write_file.";
     const ASKED_FOR: &'static [&'static str] = &["old_text"];
     const USERS: Users = Users::Implementers;
     const SHOWS: Shows = Shows::OwnWork;
@@ -162,7 +167,11 @@ fn by_text(toolbox: &Toolbox, path: &RepoPath, old: &str, new: &str, all: bool) 
         note = NEW_UNNUMBERED;
     }
     match found {
-        Ok(edited) => write(toolbox, path, file.text(), &edited.made_in(file.text()), note),
+        Ok(edited) => {
+            let edited = edited.made_in(file.text());
+            let changes = changed_lines(file.text(), &edited);
+            write(toolbox, path, &file, &edited, (note, &changes))
+        }
         Err(miss) => Err(miss_text(path, &file.masked_text(), (old, &sought), miss, interrupt)?.into()),
     }
 }
@@ -216,17 +225,30 @@ fn by_lines(toolbox: &Toolbox, path: &RepoPath, range: LineRange<'_>, new: &str)
     let plain = usize::try_from(range.start).ok().and_then(|line| copied_numbers(file.text(), line, new));
     let note = if plain.is_some() { NEW_UNNUMBERED } else { "" };
     let shown = file.masked_text();
-    let edited = edit_lines(path.as_str(), (file.text(), &shown), range, plain.as_deref().unwrap_or(new))?;
+    let (before, since_first) = {
+        let edits = toolbox.edits();
+        (edits.before(path), edits.since_first(path))
+    };
+    let asked = Asked { path: path.as_str(), now: &shown, before: before.as_ref(), since_first: &since_first, range };
+    let new = plain.as_deref().unwrap_or(new);
+    let (edited, (start, end)) = edit_lines(file.text(), &asked, new)?;
     // A secret is not shown, and so it is not replaced either, in whole or in part.
-    let (start, end) = (usize::try_from(range.start).unwrap_or(1), usize::try_from(range.end).unwrap_or(0));
-    if shown.lines().take(end).skip(start.saturating_sub(1)).any(|line| masks(line) > 0) {
+    if shown.lines().take(end).skip(start - 1).any(|line| masks(line) > 0) {
         return Err(changes_secret(path).into());
     }
-    write(toolbox, path, file.text(), &edited, note)
+    let change = Change { first: start, removed: (end + 1).saturating_sub(start), added: new.lines().count() };
+    write(toolbox, path, &file, &edited, (note, &[change]))
 }
 
 /// Stage an edit that changes something, and no secret. Returns what the agent is told of it.
-fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: &Edited, note: &str) -> Result<String, ToolError> {
+fn write(
+    toolbox: &Toolbox,
+    path: &RepoPath,
+    file: &TextFile,
+    edited: &Edited,
+    (note, changes): (&str, &[Change]),
+) -> Result<String, ToolError> {
+    let text = file.text();
     if edited.text == text {
         return Err(format!("{path} already reads so; nothing was changed.").into());
     }
@@ -235,9 +257,10 @@ fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: &Edited, note: 
         return Err(changes_secret(path).into());
     }
     toolbox.writing()?.write_until(path, &edited.text, &toolbox.interrupt)?;
+    toolbox.edits().edited(path, || file.masked_text().into_owned(), changes);
     let put_in = edited.places.first().map_or("", |place| &edited.text[place.clone()]);
     let doubt = if unnumbered(put_in).is_some() && !text.lines().any(has_number) { NUMBERS_WRITTEN } else { "" };
-    Ok(edit_text(path, edited, note) + doubt + &syntax_note(toolbox, path, Some(text), &edited.text))
+    Ok(echo(path, edited, note) + doubt + &syntax_note(toolbox, path, Some(text), &edited.text))
 }
 
 const NUMBERS_WRITTEN: &str = "Each line of new_text began with a number and a tab, and so it was written. If they are the line \
@@ -266,76 +289,6 @@ fn check_masks(path: &RepoPath, text: &str, old: &str, new: &str) -> Result<(), 
             .into());
     }
     Ok(())
-}
-
-/// Lines of an answer after which no further places are shown.
-const SHOWN: usize = 80;
-
-/// Lines with places in them, both included.
-#[derive(Debug, PartialEq, Eq)]
-struct Window {
-    first: usize,
-    last: usize,
-    places: usize,
-}
-
-/// The lines around places that come in their order; what overlaps or touches is one, unless it gets too long to be shown
-/// whole.
-fn windows(places: &[(usize, usize)], context: usize) -> Vec<Window> {
-    let mut windows: Vec<Window> = Vec::new();
-    for (first, last) in places {
-        let (first, last) = (first.saturating_sub(context).max(1), last + context);
-        match windows.last_mut() {
-            Some(before) if last <= before.last => before.places += 1,
-            Some(before) if first <= before.last + 1 && last - before.first < MOST_EXCERPT => {
-                before.last = last;
-                before.places += 1;
-            }
-            Some(before) => {
-                let first = first.max(before.last + 1);
-                windows.push(Window { first, last, places: 1 });
-            }
-            None => windows.push(Window { first, last, places: 1 }),
-        }
-    }
-    windows
-}
-
-fn edit_text(path: &RepoPath, edited: &Edited, note: &str) -> String {
-    const CONTEXT: usize = 3;
-    let how = match edited.tolerance {
-        Tolerance::Exact => "",
-        Tolerance::Trailing => " (old_text differed in trailing spaces)",
-        Tolerance::Indentation => " (old_text differed in indentation; new_text was indented alike)",
-        Tolerance::Punctuation => " (old_text differed in quotes, dashes or spaces)",
-    };
-    let mut text = match edited.places.len() {
-        1 => format!("Edited {path}{how}{note}. It now reads:\n"),
-        n => format!("Edited {path} in {n} places{how}{note}. It now reads:\n"),
-    };
-    // A key can reach beyond the lines that are shown.
-    let shown = masked(&edited.text);
-    let windows = windows(&edited.lines(), CONTEXT);
-    let (mut lines, mut places, mut shown_to) = (0, 0, None);
-    for window in &windows {
-        if shown_to.is_some_and(|last| window.first > last + 1) {
-            text.push_str("      …\n");
-        }
-        shown_to = Some(window.last);
-        text.push_str(&excerpt(&shown, window.first, window.last));
-        lines += window.last - window.first + 1;
-        places += window.places;
-        if lines >= SHOWN {
-            break;
-        }
-    }
-    if edited.places.len() > places {
-        text.push_str(&format!("and {} not shown.\n", count(edited.places.len() - places, "more place")));
-    }
-    if edited.text.is_empty() {
-        text.push_str("(nothing: the file is empty)\n");
-    }
-    text
 }
 
 /// Why an edit by text has no place. `sought` is `old` without line numbers.
@@ -375,22 +328,4 @@ fn miss_text(
             }
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_that_touch_are_one() {
-        let window = |first, last, places| Window { first, last, places };
-        assert_eq!(windows(&[(2, 2), (4, 4), (30, 31)], 3), [window(1, 7, 2), window(27, 34, 1)]);
-        assert_eq!(windows(&[(10, 10), (17, 17)], 3), [window(7, 20, 2)], "they touch");
-        assert_eq!(windows(&[(10, 10), (18, 18)], 3), [window(7, 13, 1), window(15, 21, 1)]);
-        assert!(windows(&[], 3).is_empty());
-        let dense: Vec<(usize, usize)> = (1..=200).map(|line| (line, line)).collect();
-        let windows = windows(&dense, 3);
-        assert!(windows.iter().all(|window| window.last - window.first < MOST_EXCERPT), "{windows:?}");
-        assert_eq!(windows.iter().map(|window| window.places).sum::<usize>(), 200);
-    }
 }

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::edit_match::{Edited, Tolerance, whole_lines};
+use super::edits::Before;
+use super::line_map::LineMap;
 use super::line_numbers::without_number;
 use super::show::{LONGEST_LINE, excerpt};
 use crate::text::count;
@@ -18,48 +20,96 @@ pub(super) struct LineRange<'a> {
     pub(super) last: Option<&'a str>,
 }
 
-/// Put `new`, whole lines, in the place of lines of `text`. `shown` is the text as the model sees it, line by line the same.
+/// Lines that are to be replaced, and the file that they are of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) path: &'a str,
+    /// The file's text as it is now, secrets masked.
+    pub(super) now: &'a str,
+    /// The file as the model was last shown it, where it was edited since.
+    pub(super) before: Option<&'a Before>,
+    /// Where the lines are that it had before all edits.
+    pub(super) since_first: &'a LineMap,
+    /// Counted as the model was last shown it.
+    pub(super) range: LineRange<'a>,
+}
+
+/// Put `new`, whole lines, in the place of lines of `text`, which is line by line the text as it is now. Answers with the lines
+/// that it replaces too.
 ///
 /// # Errors
 /// In words for the model, with the lines as they are.
-pub(super) fn edit_lines(
-    path: &str,
-    (text, shown): (&str, &str),
-    range: LineRange<'_>,
-    new: &str,
-) -> Result<Edited, String> {
-    let lines: Vec<&str> = shown.lines().collect();
-    let guarded = Guarded { path, lines: &lines, range };
-    let (start, end) = guarded.check(shown)?;
-    Ok(replace(text, start, end, new))
+pub(super) fn edit_lines(text: &str, asked: &Asked<'_>, new: &str) -> Result<(Edited, (usize, usize)), String> {
+    let now: Vec<&str> = asked.now.lines().collect();
+    let lines = asked.before.map_or_else(|| now.clone(), |before| before.shown.lines().collect());
+    let (from, to) = Guarded { asked, lines: &lines, now: &now }.check()?;
+    let (start, end) = asked.lines_now(from, to)?;
+    Ok((replace(text, start, end, new), (start, end)))
+}
+
+impl Asked<'_> {
+    /// Where lines are now that the model names.
+    fn lines_now(&self, from: usize, to: usize) -> Result<(usize, usize), String> {
+        let Some(Before { lines, .. }) = self.before else { return Ok((from, to)) };
+        let found = if to < from { lines.gap(from).map(|now| (now, now - 1)) } else { lines.stretch(from, to) };
+        found.ok_or_else(|| {
+            let what = match to {
+                to if to < from => format!("What stands around the place before line {from} of {} was", self.path),
+                to if to == from => format!("Line {from} of {} was", self.path),
+                _ => format!("Lines {from} to {to} of {}, or some of them, were", self.path),
+            };
+            format!(
+                "{what} changed by an edit before this one in the same turn, so this one was not made. There now:\n{}\
+                 Make it in your next turn, numbered as shown here.",
+                self.there(from, to)
+            )
+        })
+    }
+
+    /// What stands now where the model means.
+    fn there(&self, from: usize, to: usize) -> String {
+        let (from, to) = (from.min(to.saturating_add(1)), to.max(from));
+        let (from, to) = self.before.map_or((from, to), |before| before.lines.around(from, to));
+        excerpt(self.now, from.min(to).saturating_sub(AROUND), from.max(to).saturating_add(AROUND))
+    }
+
+    /// `says`, of the file that the lines are counted in.
+    fn says(&self) -> &'static str {
+        if self.before.is_some() { "said when you were last shown it" } else { "says" }
+    }
+
+    /// `nothing was changed`, by this edit.
+    fn unchanged(&self) -> &'static str {
+        if self.before.is_some() { "this edit was not made" } else { "nothing was changed" }
+    }
 }
 
 /// A range held against the lines of a file.
 struct Guarded<'a> {
-    path: &'a str,
+    asked: &'a Asked<'a>,
+    /// As the model was last shown them.
     lines: &'a [&'a str],
-    range: LineRange<'a>,
+    now: &'a [&'a str],
 }
 
 impl Guarded<'_> {
     /// The range, if it lies in the file and its guards hold.
-    fn check(&self, shown: &str) -> Result<(usize, usize), String> {
-        let (path, total) = (self.path, self.lines.len());
-        let LineRange { start, end, first, last } = self.range;
-        let lines = count(total, "line");
+    fn check(&self) -> Result<(usize, usize), String> {
+        let (path, total) = (self.asked.path, self.lines.len());
+        let LineRange { start, end, first, last } = self.asked.range;
+        let unchanged = self.asked.unchanged();
+        let has = match self.asked.before {
+            Some(_) => format!("{path} had {} when you were last shown it", count(total, "line")),
+            None => format!("{path} has {}", count(total, "line")),
+        };
+        let outside = |what: &str| format!("{has}; lines {start} to {end}{what}; {unchanged}.{}", self.elsewhere());
         let number = |line: i64| usize::try_from(line).ok().filter(|line| *line <= total.saturating_add(1));
         let (Some(from), Some(to)) = (number(start).filter(|from| *from > 0), number(end)) else {
-            return Err(format!(
-                "{path} has {lines}; lines {start} to {end} are not in it. Nothing was changed.{}",
-                self.elsewhere()
-            ));
+            return Err(outside(" are not in it"));
         };
         if to > total || to + 1 < from {
             let why = if to > total { "end_line is after its end" } else { "end_line is before start_line" };
-            return Err(format!(
-                "{path} has {lines}; lines {start} to {end}: {why}. Nothing was changed.{}",
-                self.elsewhere()
-            ));
+            return Err(outside(&format!(": {why}")));
         }
         let is_place = to + 1 == from;
         let lacks = match (first, last) {
@@ -71,35 +121,49 @@ impl Guarded<'_> {
             _ => None,
         };
         if let Some(lacks) = lacks {
-            return Err(format!("{lacks}; nothing was changed."));
+            return Err(format!("{lacks}; {unchanged}."));
         }
         for (name, guard, line) in [("first", first, from), ("last", last, to)] {
             let Some(guard) = guard else { continue };
-            if !self.holds(guard, line) {
-                let there = excerpt(shown, from.min(to).saturating_sub(AROUND), from.max(to) + AROUND);
+            if !holds(self.lines, guard, line) {
                 return Err(format!(
-                    "{name} is not what line {line} of {path} says; nothing was changed.{} The lines there are:\n{there}",
-                    self.elsewhere()
+                    "{name} is not what line {line} of {path} {}; {unchanged}.{}{} The lines there are:\n{}",
+                    self.asked.says(),
+                    self.reason(from, to),
+                    self.elsewhere(),
+                    self.asked.there(from, to)
                 ));
             }
         }
         Ok((from, to))
     }
 
-    /// Whether a guard is what a line says, from 1. Beyond the file there are only blank ones.
-    fn holds(&self, guard: &str, line: usize) -> bool {
-        let Some(line) = line.checked_sub(1).and_then(|index| self.lines.get(index)) else {
-            return guard.trim().is_empty();
-        };
-        is_line(guard, line) || without_number(guard).is_some_and(|guard| is_line(guard, line))
+    /// Why the lines are not those that are meant, if that is plain: they are numbered as they are at another time.
+    fn reason(&self, from: usize, to: usize) -> String {
+        let LineRange { first, last, .. } = self.asked.range;
+        let holds = |guard: Option<&str>, line: usize| guard.is_none_or(|guard| holds(self.now, guard, line));
+        if self.asked.before.is_some() {
+            let is_after = holds(first, from) && holds(last, to);
+            let words = " You numbered them as they are after your edits in this turn; number them as you were last shown them.";
+            return if is_after { words.to_owned() } else { String::new() };
+        }
+        match self.asked.since_first.stretch(from.min(to), from.max(to)) {
+            Some((now, behind)) if now != from.min(to) => {
+                let (now_from, now_to) = if to < from { (behind, now) } else { (now, behind) };
+                let is_moved = holds(first, now_from) && holds(last, now_to);
+                let words = format!(" Your edits of earlier turns moved what was line {from} to line {now_from}.");
+                if is_moved { words } else { String::new() }
+            }
+            _ => String::new(),
+        }
     }
 
     /// Where the lines that were meant stand now, if that is plain.
     fn elsewhere(&self) -> String {
-        let LineRange { start, end, first, last } = self.range;
-        let holds = |guard: Option<&str>, line: usize| guard.is_none_or(|guard| self.holds(guard, line));
+        let LineRange { start, end, first, last } = self.asked.range;
+        let holds = |guard: Option<&str>, line: usize| guard.is_none_or(|guard| holds(self.now, guard, line));
         let is_telling = |guard: Option<&str>| guard.is_some_and(|guard| !guard.trim().is_empty());
-        let all = 1..=self.lines.len();
+        let all = 1..=self.now.len();
         let span = end.saturating_sub(start);
         let end_of =
             |line: usize| i64::try_from(line).ok().and_then(|line| usize::try_from(line.checked_add(span)?).ok());
@@ -115,6 +179,14 @@ impl Guarded<'_> {
             None => String::new(),
         }
     }
+}
+
+/// Whether a guard is what a line says, from 1. Beyond the file there are only blank ones.
+fn holds(lines: &[&str], guard: &str, line: usize) -> bool {
+    let Some(line) = line.checked_sub(1).and_then(|index| lines.get(index)) else {
+        return guard.trim().is_empty();
+    };
+    is_line(guard, line) || without_number(guard).is_some_and(|guard| is_line(guard, line))
 }
 
 /// Lines shown around those that were meant.
@@ -186,16 +258,21 @@ mod tests {
         assert_eq!((&made.text[made.places[0].clone()], made.lines()), ("3", vec![(3, 3)]));
     }
 
+    fn made(text: &str, range: LineRange<'_>) -> Result<String, String> {
+        let asked = Asked { path: "a.rs", now: text, before: None, since_first: &LineMap::default(), range };
+        edit_lines(text, &asked, "x").map(|(edited, _)| edited.text)
+    }
+
     fn refused(text: &str, range: LineRange<'_>) -> String {
-        edit_lines("a.rs", (text, text), range, "x").unwrap_err()
+        made(text, range).unwrap_err()
     }
 
     #[test]
     fn a_guard_that_does_not_hold_says_where_the_lines_are() {
         let text = "use a;\n\nfn one() {  \n    1\n}\n\nfn two() {\n    2\n}\n";
         let range = |start, end, first, last| LineRange { start, end, first: Some(first), last: Some(last) };
-        assert!(edit_lines("a.rs", (text, text), range(3, 5, "fn one() {", "}"), "x").is_ok(), "blanks at the end");
-        assert!(edit_lines("a.rs", (text, text), range(3, 3, "    3\tfn one() {", "fn one() {"), "x").is_ok());
+        assert!(made(text, range(3, 5, "fn one() {", "}")).is_ok(), "blanks at the end");
+        assert!(made(text, range(3, 3, "    3\tfn one() {", "fn one() {")).is_ok());
         let told = refused(text, range(6, 8, "fn two() {", "}"));
         assert!(
             told.starts_with(
@@ -209,7 +286,7 @@ mod tests {
         let told = refused(text, range(4, 4, "}", "}"));
         assert!(!told.contains("What you name"), "it stands twice: {told}");
         let told = refused(text, range(8, 12, "fn two() {", "}"));
-        assert_eq!(told, "a.rs has 9 lines; lines 8 to 12 are not in it. Nothing was changed.");
+        assert_eq!(told, "a.rs has 9 lines; lines 8 to 12 are not in it; nothing was changed.");
         let told = refused(text, range(8, 10, "fn two() {", "}"));
         assert!(told.contains("end_line is after its end") && told.contains("start_line 7, end_line 9 now"), "{told}");
         assert!(refused(text, range(5, 2, "}", "}")).contains("end_line is before start_line"));
@@ -232,12 +309,12 @@ mod tests {
             place(3, 2, Some(""), Some("b")),
             place(1, 0, Some("a"), None),
         ] {
-            assert!(edit_lines("a", (text, text), good, "x").is_ok(), "{good:?}");
+            assert!(made(text, good).is_ok(), "{good:?}");
         }
         for bad in [place(2, 1, Some("a"), None), place(2, 1, None, None), place(3, 2, Some("b"), None)] {
-            assert!(edit_lines("a", (text, text), bad, "x").is_err(), "{bad:?}");
+            assert!(made(text, bad).is_err(), "{bad:?}");
         }
-        assert!(edit_lines("a", ("", ""), place(1, 0, None, None), "x").is_ok(), "an empty file has no line to name");
+        assert!(made("", place(1, 0, None, None)).is_ok(), "an empty file has no line to name");
         assert!(refused(text, place(1, 2, Some("a"), None)).starts_with("last, the text of line end_line, is missing"));
     }
 }

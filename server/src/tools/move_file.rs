@@ -28,6 +28,7 @@ impl Tool for MoveFile {
     fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
         let (from, to) = (toolbox.path(&self.from)?, toolbox.path(&self.to)?);
         let (from, to) = toolbox.writing()?.move_file(&from, &to)?;
+        toolbox.edits().moved(&from, &to);
         Ok(format!("Moved {from} to {to}.\n"))
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::check_runner::CheckRunner;
+use super::edits::Edits;
 use super::error::ToolError;
 
 use crate::contracts::RepoPath;
@@ -13,6 +14,7 @@ pub struct Toolbox {
     pub(super) workspace: Workspace,
     pub(super) memory_dir: RepoPath,
     role: Role,
+    edits: Arc<Mutex<Edits>>,
     /// What runs the checks that an implementer may try, where there are any.
     checks: Option<Arc<dyn CheckRunner>>,
     pub(super) about: Arc<About>,
@@ -63,6 +65,7 @@ impl Toolbox {
             workspace,
             memory_dir,
             role: Role::Nothing,
+            edits: Arc::default(),
             interrupt: Interrupt::never(),
             checks: None,
             about: Arc::default(),
@@ -113,6 +116,17 @@ impl Toolbox {
     pub fn until(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
         self
+    }
+
+    /// Says that the model has seen the answers to all calls before: the lines that it names from now on are those that it was
+    /// shown by then.
+    pub fn begin_turn(&self) {
+        self.edits().begin_turn();
+    }
+
+    /// The edits that the agent made. Another call that panicked with them in hand cannot have left them half changed.
+    pub(super) fn edits(&self) -> MutexGuard<'_, Edits> {
+        self.edits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this agent is one of them.

@@ -42,7 +42,12 @@ impl Tool for WriteFile {
                     .into(),
             );
         }
-        toolbox.writing()?.write_until(&path, &self.content, &toolbox.interrupt)?;
+        let own = {
+            let mut staging = toolbox.writing()?;
+            staging.write_until(&path, &self.content, &toolbox.interrupt)?;
+            staging.may_write(&path)?
+        };
+        toolbox.edits().written(&own);
         let note = syntax_note(toolbox, &path, None, &self.content);
         Ok(format!("Wrote {path}: {}.\n{note}", count(self.content.lines().count(), "line")))
     }

@@ -51,7 +51,7 @@ fn lines_that_are_not_those_that_were_meant_are_left_alone() {
         "edit_file",
         lines("src/main.rs", (4, 9), ("}", "}"), "x"),
         expect![
-            "error: src/main.rs has 4 lines; lines 4 to 9 are not in it. Nothing was changed. What you name stands at start_line 4, end_line 4 now."
+            "error: src/main.rs has 4 lines; lines 4 to 9 are not in it; nothing was changed. What you name stands at start_line 4, end_line 4 now."
         ],
     );
     assert!(staging.lock().unwrap().changes().is_empty());

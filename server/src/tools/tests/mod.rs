@@ -3,6 +3,7 @@
 
 mod edit_faults;
 mod editing_lines;
+mod editing_turns;
 mod moving;
 mod outline;
 mod past;
@@ -71,18 +72,22 @@ impl CheckRunner for Checks {
     }
 }
 
+/// A call that is all of a turn, as those of `ok` and `error` are.
 fn check(toolbox: &Toolbox, tool: &str, input: Value, expected: Expect) {
+    toolbox.begin_turn();
     let output = toolbox.call(tool, &input);
     expected.assert_eq(&format!("{}{}", if output.is_error { "error: " } else { "" }, output.text));
 }
 
 fn ok(toolbox: &Toolbox, tool: &str, input: Value) -> String {
+    toolbox.begin_turn();
     let output = toolbox.call(tool, &input);
     assert!(!output.is_error, "{tool} {input}: {}", output.text);
     output.text
 }
 
 fn error(toolbox: &Toolbox, tool: &str, input: Value) -> String {
+    toolbox.begin_turn();
     let output = toolbox.call(tool, &input);
     assert!(output.is_error, "{tool} {input}: {}", output.text);
     output.text
