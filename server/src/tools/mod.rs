@@ -28,6 +28,7 @@ mod input;
 mod line_edit;
 mod line_map;
 mod line_numbers;
+mod line_ranges;
 mod list_files;
 mod log;
 mod move_file;

@@ -162,6 +162,10 @@ fn schemas_are_plain_closed_and_always_the_same() {
               "type": "integer",
               "description": "Last line to show, inclusive; the end if left out."
             },
+            "ranges": {
+              "type": "string",
+              "description": "Several stretches at once, in place of start_line and end_line: \"15-33, 205-275\"."
+            },
             "at": {
               "type": "string",
               "description": "Read it as this commit has it: a hash, a tag, a branch, HEAD or HEAD~2. The file as it is now if left out."

@@ -110,6 +110,35 @@ fn a_long_file_is_read_in_parts() {
 }
 
 #[test]
+fn several_stretches_are_read_in_one_call() {
+    let fixture = Fixture::new("");
+    let long: String = (1..=3_000).map(|n| format!("{n}\n")).collect();
+    fixture.write("long.txt", long.as_bytes());
+    let reader = reader(&fixture);
+    let read = |input: Value| ok(&reader, "read_file", input);
+    let expected = "long.txt, lines 2-4, 9-9, 2999-3000 of 3000:\n    2\t2\n    3\t3\n    4\t4\n      …\n    9\t9\n      …\n \
+                    2999\t2999\n 3000\t3000\n";
+    assert_eq!(read(json!({"path": "long.txt", "ranges": "9, 3-4, 2-3, 2999-"})), expected);
+    assert_eq!(read(json!({"path": "long.txt", "ranges": [[2, 4], [9, 9], [2999, 4000]]})), expected);
+    assert_eq!(read(json!({"path": "long.txt", "start_line": 2999, "ranges": "2-4,9"})), expected);
+    let text = read(json!({"path": "long.txt", "ranges": "1-1500, 1600-2600, 2700-2800"}));
+    assert!(text.starts_with("long.txt, lines 1-1500, 1600-2099 of 3000:\n"), "{}", &text[..100]);
+    assert!(text.ends_with("The rest was left out; read on with ranges \"2100-2600, 2700-2800\".\n"));
+    assert!(!text.contains("…\nThe rest"), "{}", &text[text.len() - 100..]);
+    assert_eq!(
+        read(json!({"path": "long.txt", "ranges": "", "end_line": 1})),
+        "long.txt, lines 1-1 of 3000:\n    1\t1\n"
+    );
+    let told = |ranges: &str| error(&reader, "read_file", json!({"path": "long.txt", "ranges": ranges}));
+    assert_eq!(told("1-2, 4000-4001"), "long.txt has 3000 lines; start_line 4000 is after its end.");
+    assert_eq!(told("9-3"), "end_line 3 is before start_line 9; long.txt has 3000 lines.");
+    assert!(told("a few").contains("ranges must be first and last lines, as in \"15-33, 205-275\""));
+    assert_eq!(told(&"1,".repeat(60)), "At most 50 ranges are read at once.");
+    let output = reader.call("read_file", &json!({"path": "long.txt", "ranges": "2-4,9"}));
+    assert_eq!(output.activity, "reading long.txt lines 2-4, 9-9");
+}
+
+#[test]
 fn what_is_not_read_says_why() {
     let fixture = Fixture::new(TREE);
     fixture.write("a.bin", b"\0\x01");
