@@ -1,6 +1,6 @@
 //! What stands before a definition and belongs to it: attributes, decorators and comments.
 
-use super::definition::Definition;
+use super::definition::{Definition, Kind};
 use crate::text::{begins_decorator, cut, decorator_around, decorator_end};
 
 /// What belongs to a definition, seen from its first line.
@@ -21,6 +21,10 @@ const LONGEST: usize = 80;
 pub fn lead(lines: &[&str], definition: &Definition) -> Lead {
     let start = definition.lines.start().saturating_sub(1);
     let mut first = start;
+    if definition.kind == Kind::Heading {
+        // What is a comment elsewhere is a heading of its own.
+        return Lead { first: first + 1, attributes: Vec::new() };
+    }
     while let Some(before) = first.checked_sub(1).and_then(|above| part(lines, above, indentation(lines.get(start)?))) {
         first = before;
     }
@@ -57,7 +61,7 @@ fn part(lines: &[&str], end: usize, depth: usize) -> Option<usize> {
 }
 
 fn is_comment(text: &str) -> bool {
-    text.starts_with("//") && !text.starts_with("//!") || text.starts_with("# ") || text.starts_with("--")
+    text.starts_with("//") && !text.starts_with("//!") || text.starts_with("# ") || text.starts_with("-- ")
 }
 
 /// Also one of C#, whose grammar has it inside.
@@ -75,7 +79,11 @@ fn tells(text: &str) -> bool {
 fn joined(lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()) {
-        let is_tight = text.is_empty() || text.ends_with(['(', '[']) || line.starts_with([')', ']']);
+        let closes = line.starts_with([')', ']']);
+        if closes && text.ends_with(',') {
+            text.pop();
+        }
+        let is_tight = text.is_empty() || text.ends_with(['(', '[']) || closes;
         text.push_str(if is_tight { "" } else { " " });
         text.push_str(line);
     }
@@ -143,7 +151,7 @@ impl A {
 }
 ",
             &[
-                ("A", 2, &["#[cfg(all(unix, not(target_os = \"macos\"),))]"]),
+                ("A", 2, &["#[cfg(all(unix, not(target_os = \"macos\")))]"]),
                 ("A", 13, &[]),
                 ("b", 15, &["#[test_case(1; \"one\")]", "#[test_case(2)]"]),
                 ("c", 20, &[]),
@@ -174,13 +182,14 @@ class B:
     def c(self):
         pass
 ",
-            &[("x", 1, &[]), ("a", 2, &["@one([1,])", "@two"]), ("B", 12, &[]), ("c", 14, &["@property"])],
+            &[("x", 1, &[]), ("a", 2, &["@one([1])", "@two"]), ("B", 12, &[]), ("c", 14, &["@property"])],
         );
         check(
             "A.java",
             "/** Of A. */\n@Entity\npublic class A {\n    @Override\n    public String b() { return \"\"; }\n}\n",
             &[("A", 1, &["@Entity"]), ("b", 4, &["@Override"])],
         );
+        check("a.md", "# A\n## B\n", &[("A", 1, &[]), ("B", 2, &[])]);
         check("a.go", "package a\n\n// B is b.\n// It is.\nfunc B() {}\n", &[("B", 3, &[])]);
         let long = format!("@a(\"{}\")\ndef b():\n    pass\n", "x".repeat(200));
         assert!(leads("a.py", &long)[0].2[0].chars().count() <= LONGEST + 1);

@@ -146,7 +146,7 @@ fn line_of(lines: &[&str], definition: &Definition) -> String {
 fn described(definition: &Definition, line: &str) -> String {
     let (name, kind) = (definition.name.as_str(), definition.kind.word());
     let own = name.rsplit('.').next().unwrap_or(name);
-    if line.is_empty() || line == name {
+    if line.is_empty() || (line == name && definition.kind != Kind::Property) {
         format!("{kind} {name}")
     } else if line.contains(own) {
         cut(line, LONGEST_LINE).into_owned()

@@ -217,7 +217,7 @@ async fn an_editor_that_knows_nothing_or_of_another_text_or_hangs_is_not_believe
     for answer in answers.into_iter().map(Some).chain([None]) {
         let knows = Knows::new(answer);
         let told = outlined(&toolbox, &knows, "a.rs").await;
-        assert_eq!(told, "a.rs, Rust, 2 lines:\n2-2\tfunction two: fn two() {}\n");
+        assert_eq!(told, "a.rs, Rust, 2 lines:\n2-2\tfn two() {}\n");
         assert_eq!(knows.asked(), ["a.rs"]);
     }
 }
@@ -228,7 +228,7 @@ async fn an_editor_is_not_asked_for_what_a_task_changed_or_may_not_be_read() {
     let (toolbox, _) = implementer(&fixture, &["src/new.rs"], &[]);
     ok(&toolbox, "write_file", json!({"path": "src/new.rs", "content": "fn brand_new() {}\n"}));
     let knows = Knows::new(Some(Some(vec![made_by_macro(1)])));
-    assert!(outlined(&toolbox, &knows, "src/new.rs").await.contains("function brand_new"));
+    assert!(outlined(&toolbox, &knows, "src/new.rs").await.contains("\tfn brand_new() {}"));
     for hidden in [".env", "nowhere.rs"] {
         assert!(!outlined(&toolbox, &knows, hidden).await.contains("made"), "{hidden}");
     }
