@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn a_tree_is_the_same_until_anything_in_it_changes() {
-        let changes: [(&str, fn(&Path)); 10] = [
+        type Change = (&'static str, fn(&Path));
+        let changes: [Change; 10] = [
             ("content", |root| fs::write(root.join("src/a.rs"), "two\n").unwrap()),
             ("content that git ignores", |root| fs::write(root.join("out/cache"), "y\n").unwrap()),
             ("git's own", |root| fs::write(root.join(".git/config"), "y\n").unwrap()),
