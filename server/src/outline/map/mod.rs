@@ -12,6 +12,7 @@ mod gather;
 mod index;
 mod rank;
 mod render;
+mod role;
 mod scan;
 mod words;
 

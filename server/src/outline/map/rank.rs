@@ -1,12 +1,14 @@
 //! Which files matter to a task, and which of their definitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use regex::Regex;
 
 use super::index::{Defined, Entry, Index};
+use super::role;
 use super::words::{TaskWords, parts, stem};
 use crate::contracts::RepoPath;
+use crate::outline::definition::Kind;
 
 /// A name that so many files define says nothing of which is meant.
 const MOST_DEFINERS: usize = 12;
@@ -17,16 +19,21 @@ const PASSES: usize = 15;
 const DAMPING: f64 = 0.6;
 /// How much the graph counts beside what the files themselves say.
 const GRAPH: f64 = 0.1;
-/// How much more a word counts in a name that is defined, in the path, in the file's name.
-const IN_DEFINITION: f64 = 4.0;
-const IN_FOLDER: f64 = 12.0;
-const IN_FILE_NAME: f64 = 30.0;
+/// How much a word counts by where it stands, each beside what it counts in the body: in a name that is defined, in the name
+/// of a folder, in the name of the file. None of them is lost in a body that says the word often.
+const IN_DEFINITION: f64 = 1.0;
+const IN_FOLDER: f64 = 0.5;
+const IN_FILE_NAME: f64 = 2.5;
 /// The saturation of a word that stands in a file often, and how much the length of a file counts.
 const SATURATION: f64 = 1.6;
-const LENGTH: f64 = 0.65;
-/// A name or a path that stands in the task as it is.
-const SPELLED_NAME: f64 = 6.0;
-const SPELLED_PATH: f64 = 30.0;
+const LENGTH: f64 = 0.5;
+/// A definition whose whole name is a word of the task, and one whose name the task spells as code.
+const WHOLE_NAME: f64 = 1.0;
+const SPELLED_NAME: f64 = 2.0;
+/// Most words of the task that a file's definitions are counted for as a whole.
+const MOST_WHOLE_NAMES: usize = 5;
+/// A path that stands in the task as it is.
+const SPELLED_PATH: f64 = 60.0;
 
 /// A file with its rank.
 pub(super) struct Ranked<'a> {
@@ -95,60 +102,122 @@ fn task_stems(name: &str, task: &TaskWords) -> Vec<usize> {
     found
 }
 
-/// How much each file speaks of what the task names: words by how rare they are, saturating, files by their length.
-fn relevance(index: &Index, files: &[(&RepoPath, &Entry)], task: &TaskWords, stems: &Stems) -> Vec<f64> {
-    let mut counted: Vec<BTreeMap<usize, f64>> = Vec::with_capacity(files.len());
-    let mut in_files = vec![0_u32; task.stems.len()];
-    let mut lengths = Vec::with_capacity(files.len());
-    for (path, entry) in files {
-        let mut counts: BTreeMap<usize, f64> = BTreeMap::new();
-        let mut count = |stem: usize, weight: f64| *counts.entry(stem).or_default() += weight;
-        let mut length = 0.0;
-        for (word, times) in &entry.words {
-            length += f64::from(*times);
-            for stem in stems.in_word(*word) {
-                count(*stem, f64::from(*times));
-            }
+/// How often a file has one of the task's stems, by where.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    in_body: f64,
+    in_definitions: f64,
+    in_folder: bool,
+    /// Of the parts of the file's name, the share that is this stem.
+    in_name: f64,
+}
+
+/// What a file says of the task: its stems that it has, and its length in words.
+struct Spoken {
+    stems: Vec<(usize, Said)>,
+    length: f64,
+}
+
+fn spoken(path: &RepoPath, entry: &Entry, task: &TaskWords, stems: &Stems) -> Spoken {
+    let mut said = vec![Said::default(); task.stems.len()];
+    let mut has = vec![false; task.stems.len()];
+    let mut length = 0.0;
+    let mut note = |stem: usize, note: &dyn Fn(&mut Said)| {
+        has[stem] = true;
+        note(&mut said[stem]);
+    };
+    for (word, times) in &entry.words {
+        length += f64::from(*times);
+        for stem in stems.in_word(*word) {
+            note(*stem, &|said| said.in_body += f64::from(*times));
         }
-        for defined in &entry.definitions {
-            for stem in stems.in_word(defined.name) {
-                count(*stem, IN_DEFINITION);
-            }
-        }
-        let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
-        for stem in task_stems(folder, task) {
-            count(stem, IN_FOLDER);
-        }
-        for stem in task_stems(name, task) {
-            count(stem, IN_FILE_NAME);
-        }
-        for stem in counts.keys() {
-            in_files[*stem] += 1;
-        }
-        counted.push(counts);
-        lengths.push(length);
     }
-    let mean = (lengths.iter().sum::<f64>() / files.len().max(1) as f64).max(1.0);
-    let rarity = |stem: usize| (1.0 + files.len() as f64 / (f64::from(in_files[stem]) + 0.5)).ln();
+    for defined in &entry.definitions {
+        for stem in stems.in_word(defined.name) {
+            note(*stem, &|said| said.in_definitions += 1.0);
+        }
+    }
+    let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
+    for stem in task_stems(folder, task) {
+        note(stem, &|said| said.in_folder = true);
+    }
+    let own = name.split_once('.').map_or(name, |(own, _)| own);
+    let share = 1.0 / parts(own).len().max(1) as f64;
+    for stem in task_stems(name, task) {
+        note(stem, &|said| said.in_name = share.sqrt());
+    }
+    let stems = (0..said.len()).filter(|stem| has[*stem]).map(|stem| (stem, said[stem])).collect();
+    Spoken { stems, length }
+}
+
+/// How much each file speaks of what the task names: words by how rare they are and how much they count in the task,
+/// saturating, files by their length and their role.
+fn relevance(index: &Index, files: &[(&RepoPath, &Entry)], task: &TaskWords, stems: &Stems) -> Vec<f64> {
+    let spoken: Vec<Spoken> = files.iter().map(|(path, entry)| spoken(path, entry, task, stems)).collect();
+    let mut in_files = vec![0_u32; task.stems.len()];
+    for (stem, _) in spoken.iter().flat_map(|spoken| &spoken.stems) {
+        in_files[*stem] += 1;
+    }
+    let mean = (spoken.iter().map(|spoken| spoken.length).sum::<f64>() / files.len().max(1) as f64).max(1.0);
+    let rarity = |times: f64| (1.0 + files.len() as f64 / (times + 0.5)).ln();
+    let worth: Vec<f64> =
+        in_files.iter().zip(&task.weights).map(|(times, weight)| rarity(f64::from(*times)) * weight).collect();
+    let whole = whole_names(index, files, task);
     let mut scores = Vec::with_capacity(files.len());
-    for (((path, entry), counts), length) in files.iter().zip(&counted).zip(&lengths) {
-        let norm = SATURATION * (1.0 - LENGTH + LENGTH * length / mean);
-        let said: f64 =
-            counts.iter().map(|(stem, count)| rarity(*stem) * count * (SATURATION + 1.0) / (count + norm)).sum();
-        scores.push(said + spelled(index, path, entry, task));
+    for ((path, entry), spoken) in files.iter().zip(&spoken) {
+        let norm = SATURATION * (1.0 - LENGTH + LENGTH * spoken.length / mean);
+        let said = |said: &Said| {
+            said.in_body * (SATURATION + 1.0) / (said.in_body + norm)
+                + IN_DEFINITION * said.in_definitions / (said.in_definitions + 1.0)
+                + IN_FOLDER * f64::from(u8::from(said.in_folder))
+                + IN_FILE_NAME * said.in_name
+        };
+        let words: f64 = spoken.stems.iter().map(|(stem, at)| worth[*stem] * said(at)).sum();
+        let mut names: Vec<f64> =
+            named(entry, &whole).into_values().map(|(definers, weight)| rarity(definers) * weight).collect();
+        names.sort_by(|a, b| b.total_cmp(a));
+        let named: f64 = names.iter().take(MOST_WHOLE_NAMES).sum();
+        scores.push(
+            (words + named) * role::weight(path, task) + SPELLED_PATH * f64::from(u8::from(is_spelled(path, task))),
+        );
     }
     scores
 }
 
-/// What a file gets for names and paths that stand in the task as they are.
-fn spelled(index: &Index, path: &RepoPath, entry: &Entry, task: &TaskWords) -> f64 {
+/// The words of the index that stand in the task and are the whole name of a definition: how many files define each, and how
+/// much it counts.
+fn whole_names(index: &Index, files: &[(&RepoPath, &Entry)], task: &TaskWords) -> HashMap<u32, (f64, f64)> {
+    let weight = |word: &str| match () {
+        () if task.names.contains(word) => Some(SPELLED_NAME),
+        () if task.words.contains(word) => Some(WHOLE_NAME),
+        () => None,
+    };
+    let weighed = index.words.all().filter_map(|(number, word)| Some((number, (0.0, weight(word)?))));
+    let mut whole: HashMap<u32, (f64, f64)> = weighed.collect();
+    let none = whole.clone();
+    for (_, entry) in files {
+        for word in named(entry, &none).keys() {
+            if let Some((definers, _)) = whole.get_mut(word) {
+                *definers += 1.0;
+            }
+        }
+    }
+    whole
+}
+
+/// Those of these words that are the whole name of a definition of a file, each once.
+fn named(entry: &Entry, whole: &HashMap<u32, (f64, f64)>) -> BTreeMap<u32, (f64, f64)> {
+    // A heading is a sentence, not a name.
+    let names = entry.definitions.iter().filter(|defined| defined.kind != Kind::Heading);
+    names.filter_map(|defined| Some((defined.word, *whole.get(&defined.word)?))).collect()
+}
+
+/// Whether the path, or its end, stands in the task as it is.
+fn is_spelled(path: &RepoPath, task: &TaskWords) -> bool {
     let path = path.as_str().to_lowercase();
-    let is_named = task.paths.iter().any(|named| {
-        path.strip_suffix(named.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('/'))
-    });
-    let names = &entry.definitions;
-    let defines = names.iter().filter(|defined| task.names.contains(index.words.get(defined.word))).count();
-    f64::from(u8::from(is_named)) * SPELLED_PATH + SPELLED_NAME * (defines.min(5) as f64)
+    task.paths
+        .iter()
+        .any(|named| path.strip_suffix(named.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('/')))
 }
 
 /// Which files define each word, by its number; none where many do, or where the name is short.
