@@ -40,6 +40,11 @@ pub fn definitions(path: &str, text: &str) -> Vec<Definition> {
 /// # Errors
 /// When there is no grammar for it, when it is too large or takes too long, or when interrupted.
 pub fn read(path: &str, text: &str, interrupt: &Interrupt) -> Result<Outline, NoOutline> {
+    read_within(path, text, &mut Limit::new(interrupt))
+}
+
+/// As [`read`], within this limit.
+pub(super) fn read_within(path: &str, text: &str, limit: &mut Limit<'_>) -> Result<Outline, NoOutline> {
     let Some((language, grammar)) = (match language_of(path, text) {
         Some(Language::Markdown) => {
             return Ok(Outline { language: "Markdown", definitions: headings(text), parses: true });
@@ -49,9 +54,8 @@ pub fn read(path: &str, text: &str, interrupt: &Interrupt) -> Result<Outline, No
     }) else {
         return Err(NoOutline::Language);
     };
-    let mut limit = Limit::new(interrupt);
-    let tree = parse(grammar, text, &mut limit)?;
-    let found = matches(grammar, &tree, text, &mut limit)?;
+    let tree = parse(grammar, text, limit)?;
+    let found = matches(grammar, &tree, text, limit)?;
     Ok(Outline { language: language.name, definitions: nested(found), parses: !tree.root_node().has_error() })
 }
 

@@ -5,7 +5,8 @@
 //! `map` makes of the files of a folder the part that matters to a task.
 //!
 //! Invariants: a text is parsed within limits of size and time, and its interrupt is heard; nothing here recurses over a
-//! text; what a grammar does not understand has a smaller outline, and is no error.
+//! text; what a grammar does not understand has a smaller outline, and is no error. In a map, what is too large or takes too
+//! long has the definitions that its lines show.
 //!
 //! Deliberately absent: phases, tools, and what may be read at all. Whoever asks has the text already.
 
@@ -17,6 +18,7 @@ mod fields;
 mod headings;
 mod language;
 mod lead;
+mod lines;
 mod map;
 mod parse;
 

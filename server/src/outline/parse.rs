@@ -38,8 +38,13 @@ pub(super) struct Limit<'a> {
 }
 
 impl<'a> Limit<'a> {
+    /// The time of a text that is asked for alone.
     pub(super) fn new(interrupt: &'a Interrupt) -> Self {
-        Self { end: Instant::now() + MOST_TIME, interrupt, reached: None }
+        Self::until(Instant::now() + MOST_TIME, interrupt)
+    }
+
+    pub(super) fn until(end: Instant, interrupt: &'a Interrupt) -> Self {
+        Self { end, interrupt, reached: None }
     }
 
     /// Whether to go on.

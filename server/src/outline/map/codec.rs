@@ -4,7 +4,7 @@ use super::index::{Defined, Entry, Index, Key, Words};
 use crate::outline::definition::Kind;
 
 /// Changes with the form, and with whatever changes what is found in a text.
-const MARK: &[u8; 12] = b"baton-map-1\n";
+const MARK: &[u8; 12] = b"baton-map-2\n";
 /// The largest index that is kept, in bytes.
 pub(super) const MOST_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -24,6 +24,7 @@ pub(super) fn encode(index: &Index) -> Vec<u8> {
     for (key, entry) in entries {
         bytes.extend_from_slice(key);
         bytes.push(entry.is_shown.into());
+        bytes.push(entry.tries);
         push(&mut bytes, entry.lines as usize);
         push(&mut bytes, entry.definitions.len());
         for defined in &entry.definitions {
@@ -123,6 +124,7 @@ impl<'a> Reader<'a> {
 
     fn entry(&mut self, known: usize) -> Option<Entry> {
         let is_shown = self.byte()? == 1;
+        let tries = self.byte()?;
         let lines = self.number()?;
         let length = self.length()?;
         let mut definitions = Vec::with_capacity(length.min(1_024));
@@ -139,7 +141,7 @@ impl<'a> Reader<'a> {
             word = word.checked_add(self.number()?).filter(|word| (*word as usize) < known)?;
             words.push((word, self.number()?));
         }
-        Some(Entry { is_shown, lines, definitions, words })
+        Some(Entry { is_shown, tries, lines, definitions, words })
     }
 }
 

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::codec::{MOST_BYTES, decode, encode};
 use super::index::{Entry, Index, Interner, Key};
 use super::rank::{Ranked, rank};
-use super::render::render;
-use super::scan::scan;
+use super::render::{LeftOut, render};
+use super::scan::{most_tries, scan};
 use super::words::TaskWords;
 use crate::contracts::RepoPath;
 use crate::workspace::{CacheFile, Interrupt, Interrupted, sha256};
 
-/// How long files that are not known yet are read for one map; the next one goes on from there.
-const MOST_TIME: Duration = Duration::from_secs(20);
+/// How long files that are not known yet are read for one map, all of them together; the next one goes on from there.
+const MOST_TIME: Duration = Duration::from_secs(10);
 /// Most threads that read.
 const MOST_THREADS: usize = 8;
 
@@ -41,14 +41,14 @@ pub struct Blob {
 pub struct Map {
     index: Index,
     files: Vec<(RepoPath, Key)>,
-    /// Files there was no time for.
-    left_out: usize,
+    left_out: LeftOut,
 }
 
 /// What became of one file.
 enum Read {
     Known(Key),
     New(Key, Entry, Vec<String>),
+    Not,
 }
 
 impl Map {
@@ -62,14 +62,30 @@ impl Map {
         cache: Option<&CacheFile>,
         interrupt: &Interrupt,
     ) -> Result<Self, Interrupted> {
+        Self::within(MOST_TIME, paths, sources, cache, interrupt)
+    }
+
+    pub(super) fn within(
+        time: Duration,
+        paths: &[RepoPath],
+        sources: &dyn Sources,
+        cache: Option<&CacheFile>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Interrupted> {
+        let end = Instant::now() + time;
         let known = cache.and_then(|cache| cache.read(MOST_BYTES)).and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        let mut read = read_all(paths, sources, &known, interrupt)?;
+        let mut read = read_all(paths, sources, &known, end, interrupt)?;
         // The same files make the same index, whichever thread read them.
         read.sort_unstable_by_key(|(place, _)| *place);
         let mut files = Vec::with_capacity(paths.len());
         let mut fresh = Vec::new();
+        let mut left_out = LeftOut { unread: 0, late: paths.len() - read.len() };
         for (place, read) in read {
             let key = match read {
+                Read::Not => {
+                    left_out.unread += 1;
+                    continue;
+                }
                 Read::Known(key) => key,
                 Read::New(key, entry, words) => {
                     fresh.push((key, entry, words));
@@ -81,7 +97,7 @@ impl Map {
         files.sort_unstable();
         let is_changed = !fresh.is_empty();
         let index = with_fresh(known, fresh);
-        let mut map = Self { index, left_out: paths.len() - files.len(), files };
+        let mut map = Self { index, left_out, files };
         if let Some(cache) = cache.filter(|_| is_changed) {
             map.keep(cache);
         }
@@ -99,7 +115,7 @@ impl Map {
         let mut keys: Vec<Key> = index.entries.keys().copied().collect();
         keys.sort_unstable();
         let files = paths.iter().cloned().zip(keys.into_iter().cycle()).collect();
-        Self { index, files, left_out: 0 }
+        Self { index, files, left_out: LeftOut::default() }
     }
 
     /// As much of the map as fits into so many bytes, what matters to a task first.
@@ -143,19 +159,18 @@ fn read_all(
     paths: &[RepoPath],
     sources: &dyn Sources,
     known: &Index,
+    end: Instant,
     interrupt: &Interrupt,
 ) -> Result<Vec<(usize, Read)>, Interrupted> {
     let next = AtomicUsize::new(0);
     let fault = Mutex::new(None);
-    let end = Instant::now() + MOST_TIME;
     let worker = || {
         let mut read = Vec::new();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(place).filter(|_| Instant::now() < end) else { return read };
-            match interrupt.check().and_then(|()| read_one(path, sources, known, interrupt)) {
-                Ok(Some(one)) => read.push((place, one)),
-                Ok(None) => {}
+            match interrupt.check().and_then(|()| read_one(path, sources, known, end, interrupt)) {
+                Ok(one) => read.push((place, one)),
                 Err(interrupted) => {
                     fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(interrupted);
                     return read;
@@ -183,20 +198,22 @@ fn read_one(
     path: &RepoPath,
     sources: &dyn Sources,
     known: &Index,
+    end: Instant,
     interrupt: &Interrupt,
-) -> Result<Option<Read>, Interrupted> {
-    let Some(blob) = sources.read(path) else { return Ok(None) };
+) -> Result<Read, Interrupted> {
+    let Some(blob) = sources.read(path) else { return Ok(Read::Not) };
     let key = key(path, &blob.sha256);
-    if known.entries.contains_key(&key) {
-        return Ok(Some(Read::Known(key)));
+    let tries = known.entries.get(&key).map(|entry| entry.tries);
+    if tries.is_some_and(|tries| tries == 0 || tries >= most_tries() || Instant::now() >= end) {
+        return Ok(Read::Known(key));
     }
     let Some(text) = sources.text(&blob.bytes) else {
-        return Ok(Some(Read::New(key, Entry::default(), Vec::new())));
+        return Ok(Read::New(key, Entry::default(), Vec::new()));
     };
     let mut interner = Interner::default();
-    let entry = scan(path.as_str(), &text, interrupt)?.numbered(&mut interner);
+    let entry = scan(path.as_str(), &text, tries.unwrap_or_default(), end, interrupt)?.numbered(&mut interner);
     let words = interner.into_words();
-    Ok(Some(Read::New(key, entry, words.all().map(|(_, word)| word.to_owned()).collect())))
+    Ok(Read::New(key, entry, words.all().map(|(_, word)| word.to_owned()).collect()))
 }
 
 /// The key of a content. What is defined in it depends on the extension besides.

@@ -19,6 +19,8 @@ pub(super) struct Index {
 pub(super) struct Entry {
     /// Whether agents may see it: it is text and no secret.
     pub(super) is_shown: bool,
+    /// How often it was parsed in vain, for lack of time: then its definitions are what its lines show.
+    pub(super) tries: u8,
     pub(super) lines: u32,
     pub(super) definitions: Vec<Defined>,
     /// Each word once, in the order of the numbers, and how often it stands there.

@@ -12,8 +12,17 @@ const SHARES: [(usize, usize); 3] = [(10, 14), (25, 6), (usize::MAX, 3)];
 /// Of the bytes, how many are for files with their definitions; the rest is for more paths.
 const FOR_DEFINITIONS: f64 = 0.85;
 
+/// Files that are not in a map.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// Files that could not be read.
+    pub(super) unread: usize,
+    /// Files there was no time for.
+    pub(super) late: usize,
+}
+
 /// As much as fits, in the order of the ranks; the definitions of a file are in the order of its lines.
-pub(super) fn render(index: &Index, ranked: &[Ranked<'_>], left_out: usize, most_bytes: usize) -> String {
+pub(super) fn render(index: &Index, ranked: &[Ranked<'_>], left_out: LeftOut, most_bytes: usize) -> String {
     let mut text = String::new();
     let most_with_definitions = (most_bytes as f64 * FOR_DEFINITIONS) as usize;
     let mut shown = 0;
@@ -38,9 +47,20 @@ pub(super) fn render(index: &Index, ranked: &[Ranked<'_>], left_out: usize, most
         // Writing to a string does not fail.
         let _ = writeln!(text, "{} not shown: outline a folder of them, or use list_files.", count(rest, "more file"));
     }
-    if left_out > 0 {
-        let files = count(left_out, "file");
-        let _ = writeln!(text, "{files} could not be read, or not in time; outline a folder of them.");
+    if left_out.late > 0 {
+        let files = count(left_out.late, "file");
+        let _ = writeln!(text, "There was no time for {files}: outline this again, or a folder of it.");
+    }
+    if left_out.unread > 0 {
+        let _ = writeln!(text, "{} could not be read.", count(left_out.unread, "file"));
+    }
+    let by_lines = ranked.iter().filter(|file| file.entry.tries > 0).count();
+    if by_lines > 0 {
+        let files = count(by_lines, "file");
+        let _ = writeln!(
+            text,
+            "Parsing {files} took too long, or they are too large: their definitions are guessed from lines."
+        );
     }
     text
 }

@@ -1,12 +1,14 @@
 //! What is remembered of one text.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::index::{Defined, Entry, Interner};
 use super::words::names;
 use crate::outline::definition::Definition;
-use crate::outline::definitions::read;
-use crate::outline::parse::NoOutline;
+use crate::outline::definitions::read_within;
+use crate::outline::lines::by_lines;
+use crate::outline::parse::{Limit, MOST_BYTES, NoOutline};
 use crate::text::head_bytes;
 use crate::workspace::{Interrupt, Interrupted};
 
@@ -16,19 +18,43 @@ const MOST_COUNTED_WITHOUT_OUTLINE: usize = 64 * 1024;
 /// Most different words of one text.
 const MOST_WORDS: usize = 20_000;
 
+/// How long the first, the second and the last try to parse a text may take. A text that is fine takes milliseconds, and fails
+/// the first one where the machine is busy.
+const TRIES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
+
 /// A text as it was read, its words not yet numbered.
 pub(super) struct Scanned<'t> {
     lines: usize,
     definitions: Vec<Definition>,
     words: HashMap<&'t str, u32>,
+    tries: u8,
 }
 
-/// Reads a text. Where there is no outline of it, its words still count.
-pub(super) fn scan<'t>(path: &str, text: &'t str, interrupt: &Interrupt) -> Result<Scanned<'t>, Interrupted> {
-    let (definitions, most) = match read(path, text, interrupt) {
-        Ok(outline) => (outline.definitions, MOST_COUNTED),
+/// How many failed tries end them.
+pub(super) fn most_tries() -> u8 {
+    TRIES.len() as u8
+}
+
+/// Reads a text that was tried so often in vain, until `end` at the latest. Where there is no outline of it, its lines and its
+/// words still count.
+pub(super) fn scan<'t>(
+    path: &str,
+    text: &'t str,
+    tries: u8,
+    end: Instant,
+    interrupt: &Interrupt,
+) -> Result<Scanned<'t>, Interrupted> {
+    let time = TRIES[usize::from(tries).min(TRIES.len() - 1)];
+    let now = Instant::now();
+    let is_cut_short = now + time > end;
+    let outline = read_within(path, text, &mut Limit::until(end.min(now + time), interrupt));
+    let (definitions, most, tries) = match outline {
+        Ok(outline) => (outline.definitions, MOST_COUNTED, 0),
         Err(NoOutline::Interrupted(interrupted)) => return Err(interrupted),
-        Err(NoOutline::Language | NoOutline::Size | NoOutline::Time) => (Vec::new(), MOST_COUNTED_WITHOUT_OUTLINE),
+        // A try that ended with the time of the whole folder is none.
+        Err(NoOutline::Time) => (by_lines(text), MOST_COUNTED, tries.max(1) + u8::from(!is_cut_short && tries > 0)),
+        Err(NoOutline::Size) => (by_lines(head_bytes(text, MOST_BYTES)), MOST_COUNTED_WITHOUT_OUTLINE, most_tries()),
+        Err(NoOutline::Language) => (Vec::new(), MOST_COUNTED_WITHOUT_OUTLINE, 0),
     };
     let mut words: HashMap<&str, u32> = HashMap::new();
     for word in names(head_bytes(text, most)) {
@@ -38,7 +64,7 @@ pub(super) fn scan<'t>(path: &str, text: &'t str, interrupt: &Interrupt) -> Resu
             words.insert(word, 1);
         }
     }
-    Ok(Scanned { lines: text.lines().count(), definitions, words })
+    Ok(Scanned { lines: text.lines().count(), definitions, words, tries })
 }
 
 impl Scanned<'_> {
@@ -57,7 +83,7 @@ impl Scanned<'_> {
         let words = counted.into_iter().map(|(word, count)| (interner.number(word), count));
         let mut words: Vec<(u32, u32)> = words.collect();
         words.sort_unstable();
-        Entry { is_shown: true, lines: number(self.lines), definitions, words }
+        Entry { is_shown: true, tries: self.tries, lines: number(self.lines), definitions, words }
     }
 }
 

@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::codec::{decode, encode};
+use super::index::Interner;
+use super::scan::{most_tries, scan};
 use super::*;
 use crate::contracts::RepoPath;
 use crate::workspace::{CacheFile, Interrupt, Interrupted, sha256};
@@ -135,7 +138,7 @@ fn a_broken_cache_costs_time_and_nothing_else() {
         changed[cut] ^= 0x41;
         assert!(decode(&changed).is_none(), "byte {cut}");
     }
-    cache.write(b"baton-map-1\n nonsense").unwrap();
+    cache.write(b"baton-map-2\n nonsense").unwrap();
     assert_eq!(files.map(Some(&cache)).render("retry", 4_000), expected);
     assert_eq!(cache.read(1 << 20), Some(whole), "and it is made anew");
 }
@@ -170,4 +173,105 @@ fn an_interrupt_is_heard() {
     stopped.stop();
     let outcome = Map::of(&files.paths(), &files, None, &stopped);
     assert_eq!(outcome.err(), Some(Interrupted::Stopped));
+}
+
+#[test]
+fn what_speaks_of_everything_comes_after_what_it_speaks_of() {
+    let long = "retry backoff jitter sleep wait again ".repeat(50);
+    let files = Files::of(&[
+        ("CHANGELOG.md", &long),
+        ("docs/releases/2.txt", &long),
+        ("locale/hr/retry.po", &long),
+        ("vendor/retry/retry.c", &long),
+        ("src/client.rs", "fn send() { retry(); retry(); retry(); }\n"),
+    ]);
+    let map = files.map(None);
+    assert_eq!(first(&map, "Retry with jitter and backoff"), "src/client.rs");
+    assert_eq!(first(&map, "Mention retries in the changelog"), "CHANGELOG.md");
+}
+
+#[test]
+fn a_name_in_the_path_or_of_a_definition_counts_however_long_the_file_is() {
+    let filler = "buffer size value length check error ".repeat(2_000);
+    let long = format!("{filler}\nfn floatformat() {{}}\n");
+    let speaks = "/* floatformat, base64: buffer size value length */\n".repeat(30);
+    let files = Files::of(&[("src/filters.rs", &long), ("src/gbase64.rs", &filler), ("src/other.rs", &speaks)]);
+    let map = files.map(None);
+    assert_eq!(first(&map, "Bound the memory of floatformat"), "src/filters.rs");
+    assert_eq!(first(&map, "gbase64: check the size of the buffer, its length and its value"), "src/gbase64.rs");
+}
+
+/// Text of about this many bytes that its grammar does not understand.
+fn broken(bytes: usize) -> String {
+    let piece = "fn first() { ((( if { match [ \"\n}}} <<< struct ) => fn { let & & & impl\n";
+    piece.repeat(bytes / piece.len())
+}
+
+#[test]
+fn what_there_was_no_time_for_is_said_and_read_by_the_next_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheFile::of(folder.path(), Path::new("/w"), 1 << 20);
+    let files = sample();
+    let none = Map::within(Duration::ZERO, &files.paths(), &files, Some(&cache), &Interrupt::never()).unwrap();
+    assert_eq!(none.render("retry", 4_000), "There was no time for 5 files: outline this again, or a folder of it.\n");
+    assert!(files.map(Some(&cache)).render("retry", 4_000).starts_with("src/retry.rs (2 lines)\n  1-1 function"));
+}
+
+#[test]
+fn a_text_that_took_too_long_has_what_its_lines_show_and_is_tried_again() {
+    let text = "pub fn wanted() {\n}\n".repeat(1_000);
+    let never = Interrupt::never();
+    let read = |tries, end| {
+        let mut interner = Interner::default();
+        let entry = scan("a.rs", &text, tries, end, &never).unwrap().numbered(&mut interner);
+        (entry.tries, entry.definitions.len(), entry.definitions[0].lines)
+    };
+    assert_eq!(read(0, Instant::now()), (1, 1_000, (1, 1)));
+    // A try that the folder's time cut short is none.
+    assert_eq!(read(1, Instant::now()), (1, 1_000, (1, 1)));
+    assert_eq!(read(2, Instant::now() + Duration::from_secs(600)), (0, 1_000, (1, 2)));
+}
+
+#[test]
+fn what_was_tried_in_vain_is_tried_a_few_times_and_never_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheFile::of(folder.path(), Path::new("/w"), 1 << 20);
+    let mut files = sample();
+    let expected = files.map(Some(&cache)).render("retry", 4_000);
+    let index = |tries: u8| {
+        let mut index = decode(&cache.read(1 << 20).unwrap()).unwrap();
+        for entry in index.entries.values_mut().filter(|entry| !entry.definitions.is_empty()) {
+            (entry.tries, entry.definitions) = (tries, Vec::new());
+        }
+        encode(&index)
+    };
+    let whole = cache.read(1 << 20).unwrap();
+    cache.write(&index(2)).unwrap();
+    assert_eq!(files.map(Some(&cache)).render("retry", 4_000), expected);
+    assert_eq!(files.parsed(), 4);
+    cache.write(&whole).unwrap();
+    cache.write(&index(most_tries())).unwrap();
+    files.texts.insert("src/new.rs", b"fn new() {}\n".to_vec());
+    let text = files.map(Some(&cache)).render("retry", 4_000);
+    assert_eq!(files.parsed(), 1, "what was tried often enough is left as it is");
+    let told = "Parsing 4 files took too long, or they are too large: their definitions are guessed from lines.\n";
+    assert!(text.ends_with(told), "{text}");
+}
+
+#[test]
+fn many_broken_files_take_no_longer_than_their_folder_may() {
+    let text = broken(1_000_000);
+    let names: [&'static str; 12] =
+        ["a.rs", "b.rs", "c.rs", "d.rs", "e.rs", "f.rs", "g.rs", "h.rs", "i.rs", "j.rs", "k.rs", "l.rs"];
+    let mut files = Files::of(&names.map(|name| (name, text.as_str())));
+    for (at, (_, bytes)) in files.texts.iter_mut().enumerate() {
+        // No two of them are the same.
+        bytes.extend_from_slice(format!("// {at}\n").as_bytes());
+    }
+    let before = Instant::now();
+    let map = Map::within(Duration::from_millis(200), &files.paths(), &files, None, &Interrupt::never()).unwrap();
+    let took = before.elapsed();
+    let shown = map.render("first", 4_000);
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(shown.contains("There was no time for ") && shown.contains("guessed from lines"), "{shown}");
 }
