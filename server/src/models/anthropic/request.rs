@@ -34,12 +34,14 @@ pub(super) fn body(model: &str, request: &TurnRequest, max_tokens: u32, thinking
     Value::Object(body).to_string()
 }
 
-/// Tools stand before the system prompt in the cached prefix, so one mark at the end of the system prompt holds both.
+/// Tools stand before the system prompt in the cached prefix, so a mark at the end of the system prompt holds both. The last of
+/// three parts or more may be another one in the next round; the mark before it holds what stays.
 fn system(parts: &[String]) -> Vec<Value> {
     // The API refuses empty text.
     let mut system: Vec<Value> = parts.iter().filter(|part| !part.trim().is_empty()).map(|part| text(part)).collect();
-    if let Some(last) = system.last_mut() {
-        mark(last);
+    let marked = if system.len() > 2 { 2 } else { 1 };
+    for part in system.iter_mut().rev().take(marked) {
+        mark(part);
     }
     system
 }
@@ -138,6 +140,14 @@ mod tests {
         assert_eq!(body["system"][1]["text"], "handoffs", "the empty part is left out");
         assert_eq!(body["messages"][2]["content"][0]["cache_control"], mark);
         assert_eq!(body["messages"][4]["content"][0]["cache_control"], mark, "an unknown block is never marked");
+    }
+
+    #[test]
+    fn what_stays_from_round_to_round_has_a_mark_of_its_own() {
+        let body = parsed(&request(&["prompt", "handoffs", "lines"], conversation()));
+        let marked: Vec<bool> = (0..3).map(|part| body["system"][part].get("cache_control").is_some()).collect();
+        assert_eq!(marked, [false, true, true]);
+        assert_eq!(body.to_string().matches("cache_control").count(), 4, "which is the most there may be");
     }
 
     #[test]
