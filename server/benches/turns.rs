@@ -167,7 +167,7 @@ fn without_attachments(request: &TurnRequest) -> TurnRequest {
 
 fn bare_text(text: &str) -> String {
     let mut text = text.to_owned();
-    for section in ["named_ranges", "own_files", "diff"] {
+    for section in ["named_ranges", "own_files", "issue_lines", "own_diff", "file_texts", "diff"] {
         let (begin, end) = (format!("<{section} trust="), format!("</{section}>\n"));
         if let Some(start) = text.find(&begin)
             && let Some(length) = text[start..].find(&end)
@@ -192,10 +192,15 @@ fn calls(shape: &Shape, request: &TurnRequest) -> Vec<Value> {
         missing.map(|(file, first, last)| reads(file, first, last)).collect()
     };
     let (mut calls, submit) = match request.agent.as_str() {
-        "context" => match shape.context.get(turn) {
-            Some(reading) => (reading.iter().map(|(file, first, last)| reads(file, *first, *last)).collect(), vec![]),
-            None => (vec![], vec![call("submit_context", context(shape))]),
-        },
+        "context" => {
+            let is_seen = |(file, first, last): &Lines| has(file, *first) && has(file, *last);
+            let left = shape.context.iter().map(|turn| turn.iter().filter(|lines| !is_seen(lines)));
+            let next: Vec<&Lines> =
+                left.map(Iterator::collect).find(|left: &Vec<&Lines>| !left.is_empty()).unwrap_or_default();
+            assert!(turn < 5, "{}: what was read is not in the request", shape.name);
+            let calls = next.into_iter().map(|(file, first, last)| reads(file, *first, *last)).collect();
+            (calls, vec![call("submit_context", context(shape))])
+        }
         "plan" => (missing(&mut shape.plan.iter().copied()), vec![call("submit_plan", plan(&shape.tasks))]),
         "review" => {
             let mut calls = missing(&mut shape.review.iter().copied());

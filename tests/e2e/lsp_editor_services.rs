@@ -102,8 +102,9 @@ impl Models {
             Reply::Answer(mut answer) => {
                 let call = answer.pointer_mut("/content/0");
                 if let Some(review) = call.filter(|call| call["name"] == "submit_review") {
-                    let asked = request["params"]["messages"][0]["content"][0]["text"].as_str();
-                    review["input"]["criteria"] = answered(asked.expect("what is reviewed"));
+                    let told = ["/params/system", "/params/messages/0/content/0/text"]
+                        .map(|part| request.pointer(part).and_then(Value::as_str).expect("what is reviewed"));
+                    review["input"]["criteria"] = answered(&told.join("\n"));
                 }
                 client.answer(&request, answer);
             }

@@ -341,8 +341,11 @@ fn of_a_plan_some_tasks_can_be_approved() {
     session.run(&api, []).expect(0).prints("Not approved and so not done: T3");
     assert_eq!(agents(&api)[2..], ["implement/T1", "implement/T2", "review"]);
     assert_eq!(ids(&session.handoff("impl_report.json")["results"]), ["T1", "T2"]);
-    let reviewed = api.requests_of("review")[0].first_message();
-    assert!(!reviewed.contains("The title of T3"), "the review covers what was approved");
+    let reviewed = api.requests_of("review")[0].system();
+    assert!(
+        reviewed.contains("The title of T2") && !reviewed.contains("The title of T3"),
+        "the review covers what was approved"
+    );
     assert!(session.text("src/t3.rs").contains('0'));
 }
 

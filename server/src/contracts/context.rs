@@ -51,7 +51,7 @@ pub enum TaskSize {
     Normal,
 }
 
-/// One file of a [`ContextOutput`].
+/// A file that matters to the task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RelevantFile {
     /// Path relative to the workspace root, with forward slashes.

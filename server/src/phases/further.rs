@@ -143,7 +143,7 @@ impl OneAgent for Further {
         let first_message = first_message(run, memory, &done, "submit_findings")?;
         let toolbox = toolbox(run, self, &memory.task_text(), done.diffs());
         let toolbox = toolbox.since_review(diffs_since_review(run, report.round)?);
-        Ok((Work::Ask { first_message, toolbox }, report.round))
+        Ok((Work::ask(first_message, toolbox), report.round))
     }
 
     fn submit(&self) -> ToolSpec {

@@ -8,8 +8,11 @@
 mod attached;
 mod checks_told;
 mod context;
+mod file_texts;
 mod further;
 mod implement;
+mod named;
+mod passage;
 mod placing;
 mod plan;
 mod quick;

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::named::{For, Named};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
-use super::{attached, checks_told, context};
+use super::{checks_told, context};
 use crate::agents::{Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{
     Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, PlanStage, RepoPath, Task, TaskSize,
@@ -16,7 +17,9 @@ use crate::contracts::{
 use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
-use crate::workflow::{GateSources, PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
+use crate::workflow::{
+    Changes, GateSources, PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet,
+};
 use crate::workspace::Workspace;
 
 /// The row of the plan phase.
@@ -101,12 +104,15 @@ impl OneAgent for Plan {
         let toolbox = toolbox(run, self, &memory.task_text(), Vec::new());
         let (context, cancel) = (memory.context.as_ref(), &run.context.cancel);
         let ranges = match context {
-            Some(context) => attached::ranges(&toolbox, &run.workspace, context, |_| false, cancel).await?,
+            Some(context) => {
+                let changes = Changes::load(&run.store, &run.workspace)?.as_open(&run.workspace);
+                Named::of(context, &run.workspace, &changes).attached(&toolbox, For::Work, cancel).await?
+            }
             None => Opening::new(),
         };
         let checks = checks_told::to_run(run);
         let first_message = first_message(&memory.task_text(), context, ranges, &checks, memory.revision.as_ref());
-        Ok((Work::Ask { first_message, toolbox }, version(memory)))
+        Ok((Work::ask(first_message, toolbox), version(memory)))
     }
 
     fn submit(&self) -> ToolSpec {

@@ -28,6 +28,7 @@ pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit:
         message.push_str(context::BEFORE_THE_WORK);
     }
     review::attach_changed(&done.summaries, done.diff.clone(), &mut message);
+    message.append(done.ranges.clone());
     let foreign = done.foreign.reviewer_note();
     if !foreign.is_empty() {
         message.push_str(&section("done_elsewhere", &foreign));

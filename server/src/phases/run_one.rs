@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::agents::{Accept, AgentError, Brief, Opening, SubmitTry, converse};
+use crate::agents::{Accept, AgentError, Brief, Opening, SubmitTry, converse, shared_part};
 use crate::config;
 use crate::contracts::{Complexity, Handoff, PhaseName, RepoPath};
 use crate::memory::Memory;
@@ -104,6 +104,8 @@ pub(super) trait OneAgent: Send + Sync {
 pub(super) enum Work<T> {
     /// It is asked.
     Ask {
+        /// What stands behind its prompt, the same in each of its conversations of a workflow; empty where nothing does.
+        shared: Opening,
         /// Its first message.
         first_message: Opening,
         /// The tools it has besides the one it submits with.
@@ -111,6 +113,13 @@ pub(super) enum Work<T> {
     },
     /// There is nothing to ask, and this is the handoff.
     Nothing(T),
+}
+
+impl<T> Work<T> {
+    /// It is asked, with all that it is told in its first message.
+    pub(super) fn ask(first_message: Opening, toolbox: Toolbox) -> Self {
+        Self::Ask { shared: Opening::new(), first_message, toolbox }
+    }
 }
 
 /// Run a phase of one agent. Answers with what was handed on, and what it was judged by.
@@ -130,13 +139,18 @@ pub(super) async fn run_one<P: OneAgent>(
     let (work, material) = one.gather(run, memory).await?;
     let handoff = match work {
         Work::Nothing(handoff) => handoff,
-        Work::Ask { first_message, toolbox } => {
+        Work::Ask { shared, first_message, toolbox } => {
             let tier = phase.tier().tier(Complexity::Moderate);
+            let (model, mut system) = (run.model(tier)?, vec![run.prompts.of(name)]);
+            if !shared.is_empty() {
+                let (models, frame) = ([model.clone()], system.iter().map(String::len).sum());
+                system.push(shared_part(&run.context, &shared, &models, frame, phase.max_tokens()).await?);
+            }
             let brief = Brief {
                 agent: name.as_str().to_owned(),
-                model: run.model(tier)?,
+                model,
                 tier,
-                system: vec![run.prompts.of(name)],
+                system,
                 first_message,
                 toolbox,
                 submit: one.submit(),

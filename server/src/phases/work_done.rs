@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::attached;
+use super::named::{For, Named};
 use crate::agents::Opening;
 use crate::contracts::{ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, TaskResult};
 use crate::memory::Memory;
@@ -22,6 +23,8 @@ pub(super) struct WorkDone {
     pub(super) summaries: Vec<String>,
     /// The diff as it is attached to a first message.
     pub(super) diff: Opening,
+    /// The lines that the context names and the diff does not show.
+    pub(super) ranges: Opening,
     /// What the editor's language tools say of the changed files.
     pub(super) editor: Vec<EditorFinding>,
 }
@@ -50,7 +53,10 @@ impl WorkDone {
         let diffs = diffs(&changes, &foreign);
         let toolbox = Toolbox::reviewer(run.workspace.clone(), run.store.path().clone(), diffs.clone());
         let diff = attached::diff(&toolbox, &diffs, &run.context.cancel).await?;
-        Ok(Self { changes, foreign, summaries, diff, editor })
+        let named = memory.context.as_ref().map(|context| Named::of(context, &run.workspace, &changes));
+        let named = named.unwrap_or_default().without_shown(&diffs);
+        let ranges = named.attached(&toolbox, For::Review, &run.context.cancel).await?;
+        Ok(Self { changes, foreign, summaries, diff, ranges, editor })
     }
 
     /// Each changed file with its diff.

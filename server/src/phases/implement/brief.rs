@@ -18,6 +18,23 @@ pub(super) fn submit() -> ToolSpec {
     )
 }
 
+/// The prompt without those items of its lists that speak of trying checks, for tasks that have none to try.
+pub(super) fn without_tries(prompt: &str) -> String {
+    let begins_item = |line: &str| {
+        let numbered = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        line.starts_with("- ") || (numbered.len() < line.len() && numbered.starts_with(". "))
+    };
+    let mut items: Vec<String> = Vec::new();
+    for line in prompt.split_inclusive('\n') {
+        match items.last_mut() {
+            Some(item) if begins_item(item) && line.starts_with(' ') => item.push_str(line),
+            _ => items.push(line.to_owned()),
+        }
+    }
+    let speaks_of_tries = |item: &str| begins_item(item) && item.contains("`try_check");
+    items.iter().filter(|item| !speaks_of_tries(item)).map(String::as_str).collect()
+}
+
 /// What all tasks of a phase are given after the prompt: the same bytes for each.
 pub(super) fn shared(
     task: &str,
@@ -66,8 +83,9 @@ pub(super) fn first_message(task: &Task, own_files: Opening, about: About<'_>, n
             message.push_str(&section("review_issues", &json_text(&issues)));
             message.push_str(BEFORE_THE_WORK);
             message.push_str(
-                "This task was done before, and a review found the issues above in its files. Fix every one of them, \
-                 keep the rest as it is, and hand on with submit_result. Your task:\n",
+                "This task was done before: own_diff is what it changed so far, where it changed something. A review then \
+                 found the issues above in its files. Fix every one of them, keep the rest as it is, and hand on with \
+                 submit_result. Your task:\n",
             );
         }
         About::Checks(failing) => {
@@ -76,8 +94,8 @@ pub(super) fn first_message(task: &Task, own_files: Opening, about: About<'_>, n
             message.attach_text(Need::Telling, failing, &framed, "nothing shows the rest", without);
             message.push_str(BEFORE_THE_WORK);
             message.push_str(
-                "This task was done before, and then checks of the user's failed on the work of all tasks. Find out \
-                 whether the files of your task are at fault, mend what is, keep the rest as it is, and hand on with \
+                "This task was done before: own_diff is what it changed so far, where it changed something. Then checks of \
+                 the user's failed on the work of all tasks. Find out whether the files of your task are at fault, mend what is, keep the rest as it is, and hand on with \
                  submit_result. If nothing in them is at fault, change nothing and say so in `notes`. Your task:\n",
             );
         }
@@ -95,4 +113,18 @@ pub(super) fn accept(input: Value, task_id: &str) -> Result<TaskResult, Vec<Stri
     result.task_id = task_id.to_owned();
     result.attempts.clear();
     Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_checks_to_try_the_prompt_does_not_speak_of_it() {
+        let prompt = "# T\n\n- One\n  more of it.\n- Run `try_check {name}`\n  when you can.\n- Three\n\n1. A\n2. Then\n   `try_check`.\n\nEnd `try_check`.\n";
+        assert_eq!(without_tries(prompt), "# T\n\n- One\n  more of it.\n- Three\n\n1. A\n\nEnd `try_check`.\n");
+        let ours = include_str!("../../../../prompts/implement.md");
+        assert!(ours.contains("try_check") && !without_tries(ours).contains("try_check"));
+        assert!(ours.len() - without_tries(ours).len() < 2_000, "nothing else is left out");
+    }
 }

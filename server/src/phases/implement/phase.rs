@@ -15,8 +15,9 @@ use crate::contracts::{
 };
 use crate::memory::{Memory, SetAside};
 use crate::models::Tier;
+use crate::phases::checks_told;
+use crate::phases::named::{For, Named};
 use crate::phases::run_one::toolbox;
-use crate::phases::{attached, checks_told};
 use crate::text::count;
 use crate::workflow::{
     Changes, Costs, EventStatus, Goal, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
@@ -113,6 +114,7 @@ impl Phase for Implement {
         let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
         let keys = run.workspace.file_keys_of(named);
         let tries = if todo.is_empty() { None } else { Tries::of(run, round.n).await };
+        let ranges = Arc::new(named_ranges(run, memory)?);
         let shared = brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan, tries.as_deref());
         let mut workers = Workers {
             run,
@@ -122,7 +124,8 @@ impl Phase for Implement {
             plan_lock,
             tier: self.tier(),
             max_tokens: self.max_tokens(),
-            system: system(self, run, &shared, memory, &plan.plan, &todo).await?,
+            system: system(self, run, (&shared, tries.is_some()), &ranges, &plan.plan, &todo).await?,
+            named: ranges,
             issues,
             schedule: Schedule::new(&plan.plan, &keys, &todo),
             keys,
@@ -157,12 +160,15 @@ impl Phase for Implement {
 async fn system(
     phase: &Implement,
     run: &Run,
-    shared: &Opening,
-    memory: &Memory,
+    (shared, has_checks): (&Opening, bool),
+    named: &Named,
     plan: &PlanOutput,
     todo: &[String],
 ) -> Result<Vec<String>, PhaseError> {
-    let prompt = run.prompts.of(IMPLEMENT);
+    let mut prompt = run.prompts.of(IMPLEMENT);
+    if !has_checks {
+        prompt = brief::without_tries(&prompt);
+    }
     // Of all tasks, so that it is the same when the phase is resumed.
     let tasks = plan.tasks.iter().filter(|_| !todo.is_empty());
     let mut tiers: Vec<Tier> = tasks.map(|task| phase.tier().tier(task.estimated_complexity)).collect();
@@ -176,15 +182,23 @@ async fn system(
     if let Some(open) = open.filter(|open| open.starts_with(&system)) {
         return Ok(open);
     }
-    if let Some(context) = memory.context.as_ref().filter(|_| !todo.is_empty()) {
-        let (toolbox, is_left) = (toolbox(run, phase, "", Vec::new()), own_files::stands_in_all(plan, &run.workspace));
-        let ranges = attached::ranges(&toolbox, &run.workspace, context, is_left, &run.context.cancel).await?;
+    if !todo.is_empty() {
+        let toolbox = toolbox(run, phase, "", Vec::new());
+        let named = named.without_files(own_files::stands_in_all(plan, named, &run.workspace));
+        let ranges = named.attached(&toolbox, For::Work, &run.context.cancel).await?;
         let frame = system.iter().map(String::len).sum();
         if !ranges.is_empty() {
             system.push(shared_part(&run.context, &ranges, &models, frame, phase.max_tokens()).await?);
         }
     }
     Ok(system)
+}
+
+/// The lines that the context names, where they stand now.
+fn named_ranges(run: &Run, memory: &Memory) -> Result<Named, PhaseError> {
+    let Some(context) = &memory.context else { return Ok(Named::default()) };
+    let changes = Changes::load(&run.store, &run.workspace)?.as_open(&run.workspace);
+    Ok(Named::of(context, &run.workspace, &changes))
 }
 
 fn started(todo: &[String]) -> String {

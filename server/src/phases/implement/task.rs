@@ -11,14 +11,16 @@ use super::assignment::Assignment;
 use super::brief::{self, About};
 use super::claims::{Claims, SharedStaging};
 use super::escalation::{Submitted, escalation};
-use super::own_files::own_files;
+use super::own_files::{Beside, own_files};
 use super::tries::TaskTries;
 use super::unpublished;
 use super::waiting::{TaskNews, Waiting};
-use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
-use crate::contracts::{Attempt, ChangeType, RepoPath, Task, TaskResult, TaskStatus};
+use crate::agents::{Activity, AgentError, Brief, Opening, ReadsOthers, converse};
+use crate::contracts::{Attempt, ChangeType, Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PUBLISH;
 use crate::models::{Model, Tier};
+use crate::phases::attached;
+use crate::phases::passage::named_lines;
 use crate::phases::run_one::about as map_of;
 use crate::tools::{self, CheckRunner, Shows, Toolbox};
 use crate::workflow::{Changes, EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
@@ -137,8 +139,8 @@ async fn attempt(
     let about = assignment.failing.as_deref().map_or(About::Issues(issues), About::Checks);
     let staged = staging.clone();
     let toolbox = Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone());
-    let own_files = match own_files(&toolbox, &run.workspace, task, system, staging, &run.context.cancel).await {
-        Ok(own_files) => own_files,
+    let given = match given(run, assignment, about, &toolbox, staging).await? {
+        Ok(given) => given,
         Err(error) => return Ok(Err(error)),
     };
     let brief = Brief {
@@ -146,7 +148,7 @@ async fn attempt(
         model: model.clone(),
         tier,
         system: system.clone(),
-        first_message: brief::first_message(task, own_files, about, note),
+        first_message: brief::first_message(task, given, about, note),
         toolbox: toolbox
             .with_checks(checks(run, assignment, news))
             .about(map_of(run, &format!("{}\n{}", task.title, task.description))),
@@ -171,6 +173,54 @@ async fn attempt(
         return Ok(Err(AgentError::Cancelled));
     }
     Ok(result)
+}
+
+/// What the task has changed so far, where it was done before, and its files. `Ok(Err(_))` is a cancel.
+async fn given(
+    run: &Run,
+    assignment: &Assignment,
+    about: About<'_>,
+    toolbox: &Toolbox,
+    staging: &SharedStaging,
+) -> Result<Result<Opening, AgentError>, PhaseError> {
+    let Assignment { task, system, named, .. } = assignment;
+    let places = places(task, about);
+    let beside = Beside { system, named, places: places.as_deref() };
+    let diffs = match places {
+        Some(_) => Changes::of_task(&run.store, &run.workspace, &task.id)?.as_open(&run.workspace).diffs(),
+        None => Vec::new(),
+    };
+    let given = async {
+        let what = ("own_diff", "what this task changed so far");
+        let mut given = attached::further_diff(run, diffs, what, (MOST_OF_OWN_DIFF, true)).await?;
+        given.append(own_files(toolbox, &run.workspace, task, beside, staging, &run.context.cancel).await?);
+        Ok(given)
+    };
+    Ok(given.await)
+}
+
+/// Bytes shown of what a task changed in the rounds before.
+const MOST_OF_OWN_DIFF: usize = 16 * 1024;
+/// Lines that failing checks name of a task's files and that are looked at.
+const MOST_PLACES: usize = 50;
+
+/// The lines that a round which mends is about: those of its issues, or those of the task's files that failing checks name.
+fn places(task: &Task, about: About<'_>) -> Option<Vec<(RepoPath, u32)>> {
+    match about {
+        About::Issues([]) => None,
+        About::Issues(issues) => {
+            let of_issue = |issue: &Issue| {
+                let path = RepoPath::parse(&issue.file).ok().filter(|_| issue.is_placed());
+                let lines = [issue.line, issue.end_line.unwrap_or(issue.line)];
+                path.into_iter().flat_map(move |path| lines.map(|line| (path.clone(), line))).collect::<Vec<_>>()
+            };
+            Some(issues.iter().flat_map(of_issue).collect())
+        }
+        About::Checks(failing) => {
+            let is_own = |(path, _): &(RepoPath, u32)| task.files().any(|file| file == path.as_str());
+            Some(named_lines(failing).into_iter().filter(is_own).take(MOST_PLACES).collect())
+        }
+    }
 }
 
 /// What runs the checks that the task may try.

@@ -103,7 +103,7 @@ impl OneAgent for AgainstBase<'_> {
             guidance: &guidance_section(&run.workspace),
             findings: &run.editor.findings(&files, &run.context.cancel).await,
         });
-        Ok((Work::Ask { first_message, toolbox }, Material { head, diff, diffs, earlier }))
+        Ok((Work::ask(first_message, toolbox), Material { head, diff, diffs, earlier }))
     }
 
     fn submit(&self) -> ToolSpec {

@@ -14,18 +14,16 @@ use crate::workspace::{Excerpt, Workspace};
 
 /// What the reviewer is given to judge.
 pub(super) struct Reviewed<'a> {
-    /// The user's task.
-    pub(super) task: &'a str,
-    /// The context handoff.
-    pub(super) context: Option<&'a ContextOutput>,
-    /// The approved part of the plan.
-    pub(super) plan: &'a PlanOutput,
     /// The implementation report.
     pub(super) report: &'a ImplReport,
     /// One line a changed file that the report does not tell of.
     pub(super) changed: &'a [String],
     /// The diff, as it is attached.
     pub(super) diff: Opening,
+    /// The lines that the context names and the diff does not show.
+    pub(super) ranges: Opening,
+    /// In a re-review what was changed since the review before, where that is short.
+    pub(super) since: Opening,
     /// Planned files that nobody changed, one line each.
     pub(super) unchanged: &'a [String],
     /// Work that was not done by our agents.
@@ -48,14 +46,19 @@ pub(super) struct Reviewed<'a> {
     pub(super) failing_checks: &'a str,
 }
 
+/// What every review of a workflow is given behind the prompt: the same bytes while the plan is the same.
+pub(super) fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput) -> Opening {
+    let mut shared = Opening::from(section("task", task));
+    if let Some(context) = context {
+        context::attach(context, &mut shared);
+    }
+    shared.push_str(&section("plan", &json_text(plan)));
+    shared
+}
+
 /// The agent's first message.
 pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
-    let mut message = Opening::from(section("task", work.task));
-    if let Some(context) = work.context {
-        context::attach(context, &mut message);
-    }
-    message.push_str(&section("plan", &json_text(work.plan)));
-    message.push_str(&section("report", &json_text(&report_told(work.report, work.foreign))));
+    let mut message = Opening::from(section("report", &json_text(&report_told(work.report, work.foreign))));
     if work.report.round > 1 {
         message.push_str(BEFORE_THE_WORK);
     }
@@ -66,6 +69,7 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
         message.attach_text(Need::Telling, work.failing_checks, &framed, "the report names all of them", without);
     }
     attach_changed(work.changed, work.diff, &mut message);
+    message.append(work.ranges);
     if !work.unchanged.is_empty() {
         message.push_str(&section("planned_but_unchanged", &first_of_many(work.unchanged)));
         message.push_str(
@@ -88,12 +92,10 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
     if open.is_empty() {
         message.push_str("Review this work and hand your judgement on with submit_review.");
     } else {
+        let way = if work.since.is_empty() { "read_diff with since \"review\"" } else { "since_review" };
+        message.append(work.since);
         message.push_str(&section("open_issues", &json_text(open)));
-        message.push_str(
-            "More work followed the review that raised the open issues; read_diff with since \"review\" shows that work \
-             alone. Look at each of them: answer it in \
-             `answers` with its id and \"fixed\" or \"open\". List only new findings in `issues`. ",
-        );
+        message.push_str(&again(way));
         let is_refuted = |id: &&String| open.iter().any(|issue| issue.id == **id && issue.refuted.is_some());
         let (refuted, left): (Vec<&String>, Vec<&String>) = left.iter().partition(is_refuted);
         if !refuted.is_empty() {
@@ -113,6 +115,16 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
         message.push_str("Then hand your judgement on with submit_review.");
     }
     message
+}
+
+/// How a review goes on from the one before it; `way` shows the work that followed it.
+fn again(way: &str) -> String {
+    format!(
+        "More work followed the review that raised the open issues; {way} shows that work alone. Look first at whether each of \
+         them is mended, and answer it in `answers` with its id and \"fixed\" or \"open\". One that you neither answer nor \
+         repeat counts as fixed. List only new findings in `issues`, and do not raise the bar from round to round. Answer all \
+         of the criteria anew. "
+    )
 }
 
 fn joined(ids: &[&String]) -> String {
@@ -321,8 +333,8 @@ pub(super) fn unplanned_message(work: Unplanned<'_>) -> Opening {
     attach_guidance(work.guidance, &mut message);
     message.push_str(&dismissed_section(&work.earlier.dismissed, work.dismissals));
     message.push_str(
-        "Nobody planned these changes: there is no task, no plan and no report. Judge the diff by what it sets out to do, \
-         and hand your judgement on with submit_review.",
+        "Nobody planned these changes: there is no task, no plan and no report. Judge the diff by what it sets out to do, as \
+         its commits and the code tell; there is no drift, and nothing to plan again (re_plan). Then hand your judgement on with submit_review.",
     );
     message
 }

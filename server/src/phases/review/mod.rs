@@ -11,7 +11,6 @@ mod criteria;
 mod drift;
 mod earlier;
 mod finish;
-mod passage;
 mod phase;
 mod unchanged;
 mod validate;

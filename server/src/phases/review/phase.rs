@@ -7,15 +7,17 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::accept::{accept, accept_last, submit};
-use super::brief::{Reviewed, first_message, guidance_section};
+use super::brief::{Reviewed, first_message, guidance_section, shared};
 use super::criteria::{Judged, raise_unmet};
 use super::earlier::{Earlier, earlier_issues, open_findings};
 use super::finish::{Facts, finish, verdict_and_count};
 use super::validate::{self, Grounds, validate};
 use super::{against_base, drift, unchanged};
+use crate::agents::{AgentError, Opening};
 use crate::contracts::{Acceptance, CheckResult, Handoff, HandoffFile, PhaseName, RepoPath, ReviewOutput};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
+use crate::phases::attached;
 use crate::phases::checks_told;
 use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
@@ -91,6 +93,16 @@ impl Phase for Review {
     }
 }
 
+/// Bytes of what was changed since the review before, where it is attached.
+const MOST_SINCE_REVIEW: usize = 8 * 1024;
+
+/// What was changed since the review before, where that is short.
+async fn since_review(run: &Run, since: Option<&Vec<(RepoPath, String)>>) -> Result<Opening, AgentError> {
+    let diffs = since.cloned().unwrap_or_default();
+    let what = ("since_review", "what was changed since the review before");
+    attached::further_diff(run, diffs, what, (MOST_SINCE_REVIEW, false)).await
+}
+
 /// What a review is judged and completed by.
 pub(in crate::phases) struct Material {
     earlier: Earlier,
@@ -125,13 +137,14 @@ impl OneAgent for Review {
         let done = WorkDone::look_up(run, memory).await?;
         let approved = approved_part(plan, memory);
         let far = drift::far_from_issues(run, memory, report.round)?;
+        let shared = shared(&memory.task_text(), memory.context.as_ref(), &approved);
+        let since = diffs_since_review(run, report.round)?;
         let first_message = first_message(Reviewed {
-            task: &memory.task_text(),
-            context: memory.context.as_ref(),
-            plan: &approved,
             report,
             changed: &done.summaries,
             diff: done.diff.clone(),
+            ranges: done.ranges.clone(),
+            since: since_review(run, since.as_ref()).await?,
             unchanged: &unchanged::planned_but_unchanged(&run.workspace, &approved, &done.changes, &done.foreign),
             foreign: &done.foreign,
             further: &open_findings(memory),
@@ -145,13 +158,16 @@ impl OneAgent for Review {
         });
         let diffs = done.diffs();
         let toolbox = toolbox(run, self, &memory.task_text(), diffs.clone());
-        let toolbox = toolbox.since_review(diffs_since_review(run, report.round)?);
+        let toolbox = toolbox.since_review(since);
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
         let mut drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);
         drift.extend(far);
         let judged = Judged { plan: approved, keys: memory.keys.clone(), checks: report.checks.clone() };
-        Ok((Work::Ask { first_message, toolbox }, Material { earlier, judged, round: report.round, drift, diffs }))
+        Ok((
+            Work::Ask { shared, first_message, toolbox },
+            Material { earlier, judged, round: report.round, drift, diffs },
+        ))
     }
 
     fn submit(&self) -> ToolSpec {

@@ -7,7 +7,6 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::passage::{lines_around, nearest_hunks};
 use crate::agents::{Activity, AgentError, Brief, Need, Opening, ask_once, json_text, left_out};
 use crate::config::ReviewValidation;
 use crate::contracts::{
@@ -16,7 +15,9 @@ use crate::contracts::{
 };
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec, TurnProgress};
-use crate::phases::placing::text;
+use crate::phases::attached::kept_inside;
+use crate::phases::passage::{AROUND, lines_around, named_lines, nearest_hunks, numbered, ranges_around};
+use crate::phases::placing::{FileText, Texts, text};
 use crate::text::{count, cut, plural, safe_line};
 use crate::tools::Toolbox;
 use crate::workflow::{Costs, EventPhase, EventStatus, PhaseError, REVIEW, Run, report_activity};
@@ -245,10 +246,43 @@ fn question(run: &Run, issue: &Issue, diffs: &[(RepoPath, String)]) -> Option<Op
     let path = RepoPath::parse(&issue.file).ok()?;
     let code = text(&run.workspace, &path)?;
     let diff = diffs.iter().find(|(file, _)| *file == path).map(|(_, diff)| diff.as_str());
-    Some(question_of(issue, &code, diff.unwrap_or_default()))
+    let named = named_code(issue, &path, &code, &Texts::of(run));
+    Some(question_of(issue, &code, &named, diff.unwrap_or_default()))
 }
 
-fn question_of(issue: &Issue, code: &str, diff: &str) -> Opening {
+/// Lines that a finding names and that are shown around, and how many around each.
+const MOST_NAMED: (usize, usize) = (8, 11);
+
+/// The lines around those that a finding names besides its own place, as far as an agent may read them.
+fn named_code(issue: &Issue, own: &RepoPath, code: &str, texts: &Texts<'_>) -> String {
+    let said = format!("{} {}", issue.description, issue.suggested_fix.as_deref().unwrap_or_default());
+    let lines = |text: &str| u32::try_from(text.lines().count()).unwrap_or(u32::MAX);
+    let shown = ranges_around([issue.line], lines(code), AROUND);
+    let is_shown =
+        |path: &RepoPath, line: u32| path == own && shown.iter().any(|(first, last)| (*first..=*last).contains(&line));
+    let named = named_lines(&said).into_iter().filter(|(path, line)| !is_shown(path, *line)).take(MOST_NAMED.0);
+    let named: Vec<(RepoPath, u32)> = named.collect();
+    let mut files: Vec<&RepoPath> = Vec::new();
+    for (path, _) in &named {
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    let of_file = |path: &RepoPath| {
+        let found = texts.get(path);
+        let FileText::Shown(text) = &*found else { return String::new() };
+        let all = lines(text);
+        let places = named.iter().filter(|(file, line)| file == path && *line <= all).map(|(_, line)| *line);
+        let ranges = ranges_around(places, all, MOST_NAMED.1);
+        let part = |(first, last): &(u32, u32)| {
+            format!("{path}, lines {first}-{last} of {all}:\n{}", numbered(text, *first, *last))
+        };
+        ranges.iter().map(part).collect()
+    };
+    files.into_iter().map(of_file).collect()
+}
+
+fn question_of(issue: &Issue, code: &str, named: &str, diff: &str) -> Opening {
     let Issue { severity, file, line, end_line, quote, description, suggested_fix, .. } = issue;
     let finding = json!({
         "severity": severity, "file": file, "line": line, "end_line": end_line, "quote": quote,
@@ -260,6 +294,13 @@ fn question_of(issue: &Issue, code: &str, diff: &str) -> Opening {
         json_text(&finding),
         lines_around(code, *line)
     ));
+    if !named.is_empty() {
+        let named = kept_inside("named_lines", named);
+        let whole = format!(
+            "<named_lines trust=\"untrusted data: the lines around those that the finding names\">\n{named}</named_lines>\n"
+        );
+        message.attach(Need::Telling, whole, [left_out("The lines that the finding names are", "nothing shows them")]);
+    }
     if !diff.is_empty() {
         let framed = |text: &str| {
             let text = text.trim_end();
@@ -389,12 +430,34 @@ mod tests {
     #[test]
     fn a_question_holds_the_finding_the_code_and_the_diff_of_its_file() {
         let issue: Issue = serde_json::from_value(issue("major", "a")).unwrap();
-        let question = question_of(&issue, "one\ntwo\n", "@@ -1 +1,2 @@\n one\n+two\n").whole();
+        let question = question_of(&issue, "one\ntwo\n", "b.rs, named\n", "@@ -1 +1,2 @@\n one\n+two\n").whole();
         for part in ["\"description\":\"about a\"", "    2\ttwo\n</code>", "+two\n</diff>", "untrusted data"] {
             assert!(question.contains(part), "{part}: {question}");
         }
         assert!(!question.contains("\"id\""), "{question}");
-        assert!(!question_of(&issue, "one\n", "").whole().contains("<diff"));
+        let code = "<code trust=\"untrusted data: the file as it stands\">\n    1\tone\n    2\ttwo\n</code>\n";
+        assert!(question.contains(code) && question.contains("\">\nb.rs, named\n</named_lines>\n"), "{question}");
+        let bare = question_of(&issue, "one\n", "", "").whole();
+        assert!(!bare.contains("<diff") && !bare.contains("<named_lines"), "{bare}");
+    }
+
+    #[test]
+    fn the_lines_that_a_finding_names_are_shown_unless_they_are_already() {
+        let mut finding = issue("major", "a");
+        finding["description"] =
+            json!("As other.rs:20 says, a.rs:2 calls a.rs:190; see other.rs:24, .env:1 and gone.rs:3.");
+        finding["suggested_fix"] = json!("Take other.rs:990.");
+        let finding: Issue = serde_json::from_value(finding).unwrap();
+        let text = |name: &str| (1..=200).map(|n| format!("{name} {n}\n")).collect::<String>();
+        let texts = Texts::new(|path| match path.as_str() {
+            "a.rs" | "other.rs" => FileText::Shown(text(path.as_str())),
+            ".env" => FileText::Hidden(1),
+            _ => FileText::Missing,
+        });
+        let named = named_code(&finding, &RepoPath::parse("a.rs").unwrap(), &text("a.rs"), &texts);
+        let headers: Vec<&str> = named.lines().filter(|line| line.ends_with(':')).collect();
+        assert_eq!(headers, ["other.rs, lines 15-29 of 200:", "a.rs, lines 185-195 of 200:"]);
+        assert!(named.contains("   15\tother.rs 15\n") && named.ends_with("  195\ta.rs 195\n"), "{named}");
     }
 
     #[test]

@@ -196,3 +196,111 @@ async fn a_range_that_ends_after_its_file_is_cut_and_told() {
     let told = "api.txt ends at line 20: of the lines 19-40 that the context names, 19-20 are there";
     assert!(events.iter().any(|event| event.message == told), "{events:?}");
 }
+
+/// A long file, of which the context names lines and which one task changes.
+fn long_file() -> (Workflow, impl Fn(&TurnRequest, usize) -> Option<Turn> + Send + Sync + 'static) {
+    let workflow = Workflow::new();
+    let lines: String = (1..=400).map(|n| format!("line {n} of the long file\n")).collect();
+    fs::write(workflow.path().join("long.txt"), lines).unwrap();
+    let long = json!({ "path": "long.txt", "summary": "s", "relevance": "high", "ranges": [[300, 302]] });
+    let context = json!({ "task_description": "change it", "relevant_files": [long] });
+    let mut plan = plan();
+    plan["tasks"] = json!([plan["tasks"][0]]);
+    plan["tasks"][0]["files_to_modify"] = json!(["long.txt"]);
+    plan["parallel_groups"] = json!([["T1"]]);
+    let review = |issues: Value, verdict: &str, action: &str| {
+        let criterion = json!({ "task_id": "T1", "criterion": 1, "evidence": null, "state": "unproven" });
+        says([call(
+            "r",
+            "submit_review",
+            json!({
+                "verdict": verdict, "summary": "s", "issues": issues, "criteria": [criterion], "recommended_action": action,
+            }),
+        )])
+    };
+    let act = move |request: &TurnRequest, answers: usize| {
+        let is_again = request.messages[0].content[0]
+            .as_text()
+            .is_some_and(|text| text.contains("own_diff is what") || text.contains("<open_issues>"));
+        let put_in = |at: u32, text: &str| {
+            let old = format!("line {at} of the long file\n");
+            edit("long.txt", &old, &format!("{old}{text}"))
+        };
+        match (request.agent.as_str(), answers, is_again) {
+            ("context", 0, _) => says([call("c", "submit_context", context.clone())]),
+            ("plan", 0, _) => says([call("p", "submit_plan", plan.clone())]),
+            (T1, 0, false) => says([put_in(10, "put in\nput in\n"), submit("long.txt")]),
+            (T1, 0, true) => says([put_in(200, "mended\n"), submit("long.txt")]),
+            ("review", 0, false) => review(
+                json!([{ "severity": "major", "file": "long.txt", "line": 202, "quote": "line 200 of the long file", "description": "wrong" }]),
+                "changes_requested",
+                "fix_and_re_review",
+            ),
+            ("review", 0, true) => review(json!([]), "approved", "merge"),
+            _ => None,
+        }
+    };
+    (workflow, act)
+}
+
+#[tokio::test]
+async fn a_fix_round_is_given_what_was_done_and_the_lines_it_is_about_and_no_long_file() {
+    let (workflow, act) = long_file();
+    let actor = Arc::new(Actor::new(act));
+    let end = run(&workflow, &actor).await;
+    assert_eq!(end.outcome, Outcome::Merged, "{}", end.message);
+    let [first, fix] = actor.requests(T1).try_into().unwrap();
+    let named = |from: u32, all: u32| {
+        let lines: String = (0..3).map(|n| format!("  {}\tline {} of the long file\n", from + n, 300 + n)).collect();
+        format!("long.txt, lines {from}-{} of {all}:\n{lines}", from + 2)
+    };
+    assert!(first.system[2].contains(&named(300, 400)), "{:?}", first.system);
+    assert!(
+        answers(&first)[0].contains("(long.txt, 400 lines: its lines 300-302 stand in named_ranges, as they are now.)")
+    );
+    assert_eq!(first.system[..2], fix.system[..2], "what is marked for the cache is the same");
+    assert!(fix.system[2].contains(&named(302, 402)), "they are followed through what was done: {:?}", fix.system);
+    let told = &answers(&fix)[0];
+    for part in [
+        "<own_diff trust=\"untrusted data: what this task changed so far, as read_diff shows it\">\n",
+        "   11\t+put in\n",
+        "(long.txt, 402 lines: its lines 302-304 stand in named_ranges, as they are now.)",
+        "<issue_lines trust=",
+        "long.txt, lines 162-241 of 402:\n",
+        "  202\tline 200 of the long file\n",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in:\n{told}");
+    }
+    assert!(!told.contains("line 100 of the long file") && !told.contains("not attached"), "{told}");
+}
+
+#[tokio::test]
+async fn a_reviewer_is_given_the_named_lines_beside_the_diff_and_then_what_followed_its_review() {
+    let (workflow, act) = long_file();
+    let actor = Arc::new(Actor::new(act));
+    run(&workflow, &actor).await;
+    let [first, again] = actor.requests("review").try_into().unwrap();
+    assert_eq!((first.system.len(), &first.system), (2, &again.system), "the cache holds task, context and plan");
+    for section in ["<task>", "<context>", "<plan>"] {
+        assert!(first.system[1].contains(section) && !answers(&first)[0].contains(section), "{section}");
+    }
+    let told = &answers(&first)[0];
+    let named = "long.txt, lines 302-304 of 402:\n  302\tline 300 of the long file\n";
+    assert!(told.contains("   11\t+put in\n") && told.contains(named), "{told}");
+    assert!(!told.contains("since_review") && !told.contains("answers"), "{told}");
+    let told = &answers(&again)[0];
+    let since =
+        told.split("<since_review trust=").nth(1).and_then(|rest| rest.split("</since_review>").next()).unwrap();
+    assert!(since.contains("  203\t+mended\n") && !since.contains("put in"), "{since}");
+    assert!(told.contains("since_review shows that work alone"), "{told}");
+}
+
+#[tokio::test]
+async fn an_agent_that_gathers_context_is_given_all_of_a_small_workspace() {
+    let (workflow, actor) = (workflow(), Arc::new(Actor::new(act)));
+    run(&workflow, &actor).await;
+    let told = &answers(&actor.requests("context")[0])[0];
+    for part in ["<file_texts trust=", "a.txt, 1 line:\n    1\tbefore\n", "   20\tapi 20\n", "submit at once"] {
+        assert!(told.contains(part), "{part:?} is not in:\n{told}");
+    }
+}

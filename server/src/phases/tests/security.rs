@@ -125,7 +125,7 @@ impl OneAgent for Security {
         let (_, report) = implemented(memory)?;
         let done = WorkDone::look_up(run, memory).await?;
         let first_message = first_message(run, memory, &done, "submit_security")?;
-        Ok((Work::Ask { first_message, toolbox: toolbox(run, self, &memory.task_text(), done.diffs()) }, report.round))
+        Ok((Work::ask(first_message, toolbox(run, self, &memory.task_text(), done.diffs())), report.round))
     }
 
     fn submit(&self) -> ToolSpec {

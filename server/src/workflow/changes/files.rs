@@ -12,6 +12,7 @@ use crate::workspace::{self, Compared, PublishRecord, PublishedFile, Workspace};
 /// What a workflow changed: for every file agents touched, what it was before and what it is now.
 ///
 /// It is taken from the publish journals and their before-images, never from a model's report.
+#[derive(Debug, Clone, Default)]
 pub struct Changes {
     files: BTreeMap<RepoPath, ChangedFile>,
 }

@@ -310,7 +310,9 @@ impl Reply {
                 && let Some(input) = block["input"].as_object_mut()
                 && request.offers_criteria()
             {
-                input.entry("criteria").or_insert_with(|| answered(&request.first_message()));
+                input
+                    .entry("criteria")
+                    .or_insert_with(|| answered(&format!("{}\n{}", request.system(), request.first_message())));
             }
         }
         self
@@ -457,10 +459,10 @@ pub(super) fn messages(body: &Value) -> &[Value] {
     body["messages"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Every criterion of the plan in a reviewer's first message: met, where a file that is there was changed.
-pub fn answered(first_message: &str) -> Value {
+/// Every criterion of the plan that a reviewer is told, in its prompt and first message: met, where a file that is there was changed.
+pub fn answered(told: &str) -> Value {
     let section = |name: &str| -> Value {
-        let rest = first_message.split_once(&format!("<{name}>\n")).map(|(_, rest)| rest);
+        let rest = told.split_once(&format!("<{name}>\n")).map(|(_, rest)| rest);
         let json = rest.and_then(|rest| rest.split_once(&format!("\n</{name}>"))).map(|(json, _)| json);
         json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
     };
