@@ -182,8 +182,8 @@ fn what_speaks_of_everything_comes_after_what_it_speaks_of() {
         ("CHANGELOG.md", &long),
         ("docs/releases/2.txt", &long),
         ("locale/hr/retry.po", &long),
-        ("vendor/retry/retry.c", &long),
-        ("src/client.rs", "fn send() { retry(); retry(); retry(); }\n"),
+        ("vendor/wait/wait.c", &long),
+        ("src/client.rs", "fn send() { retry(); jitter(); backoff(); }\n"),
     ]);
     let map = files.map(None);
     assert_eq!(first(&map, "Retry with jitter and backoff"), "src/client.rs");
