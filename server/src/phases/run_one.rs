@@ -101,6 +101,7 @@ pub(super) trait OneAgent: Send + Sync {
 }
 
 /// What a phase has for its agent.
+#[expect(clippy::large_enum_variant, reason = "one is made in a phase, and taken apart at once")]
 pub(super) enum Work<T> {
     /// It is asked.
     Ask {
