@@ -151,6 +151,16 @@ pub(super) fn as_attached(shown: &str) -> String {
     kept_inside(SECTION, shown)
 }
 
+/// The ranges of a file that are attached in these texts, by the lines that head them.
+pub(super) fn ranges_in(texts: &[String], path: &RepoPath) -> Vec<Lines> {
+    let of_line = |line: &str| {
+        let ranges = line.strip_prefix(path.as_str())?.strip_prefix(", lines ")?;
+        let (first, last) = ranges.split_once(" of ")?.0.split_once('-')?;
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    texts.iter().flat_map(|text| text.lines()).filter_map(of_line).collect()
+}
+
 impl NamedFile {
     /// The text of its ranges, as much of them as there is room for.
     async fn shown(
@@ -347,6 +357,16 @@ mod tests {
             "(The rest of lines 1-1500 is left out; all that is attached has at most 64 KB; read_file shows"
         ));
         assert!(text.ends_with("(c.rs, lines 1-1500: left out; all that is attached has at most 64 KB; read_file shows it.)\n</named_ranges>\n"));
+    }
+
+    #[test]
+    fn attached_ranges_are_known_by_what_heads_them() {
+        let texts = [
+            "a.rs, lines 3-4 of 20:\n    3\ta.rs, lines 1-2 of 3:\n".to_owned(),
+            "b/a.rs, lines 5-6 of 7:\na.rs, 3 lines:\na.rs, lines 9-9 of 20:\n".to_owned(),
+        ];
+        assert_eq!(ranges_in(&texts, &RepoPath::parse("a.rs").unwrap()), [(3, 4), (9, 9)]);
+        assert_eq!(ranges_in(&texts, &RepoPath::parse("c.rs").unwrap()), []);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::tries::LastTries;
 use crate::contracts::{Issue, Task};
 use crate::memory::PlanLock;
 use crate::models::{Model, Tier};
-use crate::phases::named::Named;
 use crate::workflow::Tries;
 use crate::workspace::{GitFolders, Writable};
 
@@ -20,8 +19,6 @@ pub(super) struct Assignment {
     /// Most tokens that one answer may have.
     pub(super) max_tokens: u32,
     pub(super) system: Vec<String>,
-    /// The lines that the context names.
-    pub(super) named: Arc<Named>,
     pub(super) issues: Vec<Issue>,
     pub(super) writable: Writable,
     /// Folders in which nothing is written, whatever the task may write.

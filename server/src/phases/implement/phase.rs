@@ -114,7 +114,6 @@ impl Phase for Implement {
         let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
         let keys = run.workspace.file_keys_of(named);
         let tries = if todo.is_empty() { None } else { Tries::of(run, round.n).await };
-        let ranges = Arc::new(named_ranges(run, memory)?);
         let shared = brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan, tries.as_deref());
         let mut workers = Workers {
             run,
@@ -124,8 +123,7 @@ impl Phase for Implement {
             plan_lock,
             tier: self.tier(),
             max_tokens: self.max_tokens(),
-            system: system(self, run, (&shared, tries.is_some()), &ranges, &plan.plan, &todo).await?,
-            named: ranges,
+            system: system(self, run, (&shared, tries.is_some()), memory, &plan.plan, &todo).await?,
             issues,
             schedule: Schedule::new(&plan.plan, &keys, &todo),
             keys,
@@ -161,7 +159,7 @@ async fn system(
     phase: &Implement,
     run: &Run,
     (shared, has_checks): (&Opening, bool),
-    named: &Named,
+    memory: &Memory,
     plan: &PlanOutput,
     todo: &[String],
 ) -> Result<Vec<String>, PhaseError> {
@@ -184,7 +182,8 @@ async fn system(
     }
     if !todo.is_empty() {
         let toolbox = toolbox(run, phase, "", Vec::new());
-        let named = named.without_files(own_files::stands_in_all(plan, named, &run.workspace));
+        let named = named_ranges(run, memory)?;
+        let named = named.without_files(own_files::stands_in_all(plan, &named, &run.workspace));
         let ranges = named.attached(&toolbox, For::Work, &run.context.cancel).await?;
         let frame = system.iter().map(String::len).sum();
         if !ranges.is_empty() {

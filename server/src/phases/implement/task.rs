@@ -183,9 +183,9 @@ async fn given(
     toolbox: &Toolbox,
     staging: &SharedStaging,
 ) -> Result<Result<Opening, AgentError>, PhaseError> {
-    let Assignment { task, system, named, .. } = assignment;
+    let Assignment { task, system, .. } = assignment;
     let places = places(task, about);
-    let beside = Beside { system, named, places: places.as_deref() };
+    let beside = Beside { system, places: places.as_deref() };
     let diffs = match places {
         Some(_) => Changes::of_task(&run.store, &run.workspace, &task.id)?.as_open(&run.workspace).diffs(),
         None => Vec::new(),

@@ -18,7 +18,6 @@ use crate::contracts::{
     Approval, ApprovedBy, FileKeys, ImplReport, Issue, PlanOutput, RepoPath, Round, Task, TaskResult, TaskStatus,
 };
 use crate::memory::PlanLock;
-use crate::phases::named::Named;
 use crate::text::count;
 use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, TierRule, Tries, close_agent, git_folders, task_agent};
 use crate::workspace::Writable;
@@ -30,8 +29,6 @@ pub(super) struct Workers<'a> {
     pub(super) round: &'a Round,
     pub(super) plan_lock: Arc<PlanLock>,
     pub(super) system: Vec<String>,
-    /// The lines that the context names.
-    pub(super) named: Arc<Named>,
     pub(super) issues: Vec<Issue>,
     /// Which of the files that plan and issues name are one.
     pub(super) keys: FileKeys,
@@ -138,7 +135,6 @@ impl Workers<'_> {
             tier,
             max_tokens: self.max_tokens,
             system: self.system.clone(),
-            named: self.named.clone(),
             issues: self.issues_of(task),
             writable: writable(task, self.approval),
             git_folders: git_folders(&self.run.workspace, self.plan),

@@ -10,7 +10,7 @@ use super::claims::SharedStaging;
 use crate::agents::{AgentError, Need, Opening, left_out};
 use crate::contracts::{FileKeys, PlanOutput, RepoPath, Task};
 use crate::phases::attached::{kept_inside, outlined, shown, size};
-use crate::phases::named::{Named, as_attached, listed};
+use crate::phases::named::{Named, as_attached, listed, ranges_in};
 use crate::phases::passage::{AROUND, ranges_around};
 use crate::text::count;
 use crate::tools::Toolbox;
@@ -30,10 +30,8 @@ const PLACES: &str = "issue_lines";
 /// What an agent is given besides its task's files, as far as they are chosen by it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beside<'a> {
-    /// What all tasks share.
+    /// What all tasks share, the lines that the context names among it.
     pub(super) system: &'a [String],
-    /// The lines that the context names.
-    pub(super) named: &'a Named,
     /// In a round that mends what was done before: the lines that it is about.
     pub(super) places: Option<&'a [(RepoPath, u32)]>,
 }
@@ -177,13 +175,13 @@ async fn own_file(
     }
     let all = staged.line_count(workspace, &path).unwrap_or(lines);
     let mut named = Vec::new();
-    for (first, last) in beside.named.ranges_of(&path) {
+    for (first, last) in ranges_in(beside.system, &path) {
         let input = json!({ "path": path.as_str(), "start_line": first, "end_line": last });
         // A task that was done since may have changed them.
         if let Ok(shown) = shown(toolbox, "read_file", &input, cancel).await?
             && beside.system.iter().any(|part| part.contains(&as_attached(&shown)))
         {
-            named.push((*first, *last));
+            named.push((first, last));
         }
     }
     let is_again = beside.places.is_some();

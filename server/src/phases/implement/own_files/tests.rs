@@ -31,7 +31,7 @@ async fn beside(fixture: &Fixture, task: &Task, system: &[String]) -> (Opening, 
 }
 
 async fn again(fixture: &Fixture, task: &Task, system: &[String], staging: &SharedStaging) -> Opening {
-    with(fixture, task, Beside { system, named: &Named::default(), places: None }, staging).await
+    with(fixture, task, Beside { system, places: None }, staging).await
 }
 
 async fn with(fixture: &Fixture, task: &Task, beside: Beside<'_>, staging: &SharedStaging) -> Opening {
@@ -58,10 +58,10 @@ fn lines(name: &str, number: usize) -> String {
 async fn a_long_file_is_not_attached_again_where_lines_of_it_stand_in_named_ranges() {
     let (long, short) = (lines("long", 500), lines("short", 20));
     let fixture = Fixture::new(&format!("//- /long.rs\n{long}//- /short.rs\n{short}//- /other.rs\n{long}"));
-    let (named, system) = named(&fixture, &[("long.rs", 10, 12), ("short.rs", 3, 4)]).await;
+    let (_, system) = named(&fixture, &[("long.rs", 10, 12), ("short.rs", 3, 4)]).await;
     let task = task(&["long.rs", "short.rs", "other.rs"], &[], &[]);
     let (_, staging) = of(&fixture, &task).await;
-    let beside = Beside { system: &system, named: &named, places: None };
+    let beside = Beside { system: &system, places: None };
     let text = with(&fixture, &task, beside, &staging).await.whole();
     assert!(text.contains("(long.rs, 500 lines: its lines 10-12 stand in named_ranges, as they are now.)\n"), "{text}");
     assert!(text.contains("short.rs, 20 lines:\n") && text.contains("other.rs, 500 lines:\n"), "{text}");
@@ -81,7 +81,7 @@ async fn a_round_that_mends_is_shown_the_lines_it_is_about_and_no_other_long_fil
     let (_, staging) = of(&fixture, &task).await;
     let place = |path: &str, line: u32| (RepoPath::parse(path).unwrap(), line);
     let places = [place("a.rs", 300), place("a.rs", 310), place("c.rs", 2), place("else.rs", 1), place("gone.rs", 1)];
-    let beside = Beside { system: &[], named: &Named::default(), places: Some(&places) };
+    let beside = Beside { system: &[], places: Some(&places) };
     let text = with(&fixture, &task, beside, &staging).await.whole();
     let (own, around) = text.split_once("</own_files>\n").unwrap();
     assert!(
