@@ -101,7 +101,7 @@ pub(super) trait OneAgent: Send + Sync {
 }
 
 /// What a phase has for its agent.
-#[expect(clippy::large_enum_variant, reason = "one is made in a phase, and taken apart at once")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each run of a phase")]
 pub(super) enum Work<T> {
     /// It is asked.
     Ask {
