@@ -157,6 +157,9 @@ const SIGNS: &[&str] = &[
     "eyJ",
 ];
 
+/// How many line ends may stand in a token's form: there are at most four blanks before the equals sign and after it.
+const FURTHER: usize = 8;
+
 #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
 static SIGN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(&format!("(?-u){}", SIGNS.join("|"))).expect("every sign is a regular expression"));
@@ -194,9 +197,7 @@ pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
 /// The private keys and tokens in a text, in order and without overlaps, each with its name.
 fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found = keys(text);
-    if SIGN.is_match(text) {
-        found.extend(TOKENS.captures_iter(text).map(|captures| token(&captures)));
-    }
+    tokens(text, &mut found);
     found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
     let mut end = 0;
     found.retain(|(span, _)| {
@@ -340,6 +341,28 @@ pub fn is_secret_text(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(trimmed) else { return false };
     let has = |words: &[&str]| words.iter().all(|word| text.contains(&format!("\"{word}\"")));
     has(&["type", "service_account", "private_key"]) || has(&["type", "authorized_user", "refresh_token"])
+}
+
+/// Finds tokens: each stands on the line of its sign, but for what is between a name and its value, see [`FURTHER`].
+fn tokens(text: &str, found: &mut Vec<(Range<usize>, &'static str)>) {
+    let mut at = 0;
+    while let Some(sign) = SIGN.find_at(text, at) {
+        let start = text[at..sign.start()].rfind('\n').map_or(at, |end| at + end + 1);
+        let mut end = sign.end();
+        // A sign further down may begin what goes on behind these lines.
+        while let Some(last) = SIGN.find_iter(&text[end..lines_end(text, end)]).last() {
+            end += last.end();
+        }
+        let end = lines_end(text, end);
+        let here = |(span, name): (Range<usize>, _)| (span.start + start..span.end + start, name);
+        found.extend(TOKENS.captures_iter(&text[start..end]).map(|captures| here(token(&captures))));
+        at = end;
+    }
+}
+
+/// The end of the line of a place and of those in which a token may go on.
+fn lines_end(text: &str, at: usize) -> usize {
+    memchr::memchr_iter(b'\n', &text.as_bytes()[at..]).nth(FURTHER).map_or(text.len(), |end| at + end + 1)
 }
 
 fn token(captures: &Captures<'_>) -> (Range<usize>, &'static str) {

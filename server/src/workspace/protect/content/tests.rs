@@ -117,6 +117,24 @@ fn every_token_shows_a_sign_of_itself_alone() {
 }
 
 #[test]
+fn tokens_are_found_by_their_signs_as_by_their_forms() {
+    let value = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzz0123abcd";
+    let spread = format!("aws_secret_access_key\n\n\n\n:\n\n\n\n{value}");
+    let mut text = String::new();
+    for (number, token) in tokens().into_iter().map(|(_, token)| token).chain([spread]).enumerate() {
+        text.push_str(&"the laws of an \u{e9}tude\n".repeat(number % 3));
+        text.push_str(&"a line of prose\n".repeat(number % 13));
+        text.push_str(&format!("a {token} b {token}\n"));
+    }
+    text.push_str(&format!("{}\naws_secret_key={value}", "x\n".repeat(20)));
+    let by_form: Vec<_> = TOKENS.captures_iter(&text).map(|captures| token(&captures)).collect();
+    let mut by_sign = Vec::new();
+    super::tokens(&text, &mut by_sign);
+    assert_eq!(by_sign, by_form);
+    assert_eq!(by_sign.iter().filter(|(span, _)| &text[span.clone()] == value).count(), 3);
+}
+
+#[test]
 fn only_the_secret_part_of_a_line_is_masked() {
     let secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYzzzzzzzzKEY1";
     assert_eq!(secret.len(), 40);
