@@ -167,7 +167,7 @@ fn row(path: &RepoPath, kind: Kind) -> Option<&'static Row> {
 }
 
 fn rows<'a>(components: &'a [&'a str], kind: Kind) -> impl Iterator<Item = Found> + 'a {
-    let names = &*NAMES;
+    let names = NAMES.of(kind);
     components.iter().enumerate().flat_map(move |(at, component)| {
         let literal = names.literal.get(component).into_iter().flatten();
         // A short name can stand for any of the literal names.
@@ -175,13 +175,13 @@ fn rows<'a>(components: &'a [&'a str], kind: Kind) -> impl Iterator<Item = Found
         let is_last = at + 1 == components.len();
         let wild_files = is_last.then_some(&names.wild_files).into_iter().flatten();
         literal.chain(&names.wild_folders).chain(wild_files).chain(short).filter_map(move |name| {
-            let fits = name.row.kind == kind && (name.whole_folder || is_last) && name.matches_end(&components[..=at]);
+            let fits = (name.whole_folder || is_last) && name.matches_end(&components[..=at]);
             fits.then_some(Found { name: name.text, row: name.row, at })
         })
     })
 }
 
-/// The names of the table, by their last component if it has no `*`.
+/// Names of one kind, by their last component if it has no `*`.
 #[derive(Default)]
 struct Names {
     literal: HashMap<&'static str, Vec<Name>>,
@@ -209,9 +209,32 @@ enum Part {
     },
 }
 
-static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let mut names = Names::default();
+/// The names of the table by their kind: most files are asked for one kind alone.
+#[derive(Default)]
+struct ByKind {
+    protected: Names,
+    flagged: Names,
+    secret: Names,
+}
+
+impl ByKind {
+    fn of(&self, kind: Kind) -> &Names {
+        match kind {
+            Kind::Protected => &self.protected,
+            Kind::Flagged => &self.flagged,
+            Kind::Secret => &self.secret,
+        }
+    }
+}
+
+static NAMES: LazyLock<ByKind> = LazyLock::new(|| {
+    let mut all = ByKind::default();
     for row in TABLE {
+        let names = match row.kind {
+            Kind::Protected => &mut all.protected,
+            Kind::Flagged => &mut all.flagged,
+            Kind::Secret => &mut all.secret,
+        };
         for text in row.names {
             let whole_folder = row.kind == Kind::Protected || text.ends_with('/') || *text == ".env*";
             let text_of_path = text.trim_end_matches('/');
@@ -225,7 +248,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
             }
         }
     }
-    names
+    all
 });
 
 impl Name {
