@@ -90,12 +90,8 @@ pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkErro
 pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt) -> Result<Listing, WalkError> {
     let found = Mutex::new(Vec::new());
     let visitor = || {
-        // One call to the system for each file, because of its other names, of which one may be a secret's. It cannot be
-        // saved where no secret has other names: that is known only when all folders were read, the ignored ones too,
-        // which takes longer than to ask the files that are listed, and it may change at any time.
         |path: RepoPath, entry: &DirEntry| {
-            let is_other = |metadata| !workspace.is_secret_inode(&Metadata::from_just_metadata(metadata));
-            if entry.metadata().is_ok_and(is_other) {
+            if !is_other_name_of_secret(workspace, &path, entry) {
                 lock(&found).push(path);
             }
             ControlFlow::Continue(())
@@ -108,6 +104,24 @@ pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt
     more |= files.len() > walk.limit;
     files.truncate(walk.limit);
     Ok(Listing { files, more })
+}
+
+/// Whether a file that was found is a secret under another name, or gone.
+///
+/// One call to the system for each file. It cannot be saved where no secret has other names: that is known only when all
+/// folders were read, the ignored ones too, which takes longer than to ask the files that are listed, and it may change at
+/// any time. Only a file with several names is compared with the secrets.
+fn is_other_name_of_secret(workspace: &Workspace, path: &RepoPath, entry: &DirEntry) -> bool {
+    #[cfg(unix)]
+    match rustix::fs::statat(workspace.dir(), path.as_str(), rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if stat.st_nlink == 1 => return false,
+        Ok(_) => {}
+        Err(_) => return true,
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    let is_other = |metadata| !workspace.is_secret_inode(&Metadata::from_just_metadata(metadata));
+    !entry.metadata().is_ok_and(is_other)
 }
 
 /// Hands every file that [`files`] would list to a visitor, whatever the limit, on two threads and in no order; each has
