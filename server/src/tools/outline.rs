@@ -13,7 +13,7 @@ use crate::outline::{
     Blob, Definition, Kind, Lead, Map, NoOutline, Sources, by_editor, language_name, lead, read, with_fields,
 };
 use crate::text::{count, cut};
-use crate::workspace::{TextFile, is_secret_text, sha256};
+use crate::workspace::{Stamp, TextFile, is_secret_text, sha256};
 
 /// Files of a folder that a map is made of.
 const MOST_FILES: usize = 20_000;
@@ -176,6 +176,10 @@ struct FilesOf<'a> {
 }
 
 impl Sources for FilesOf<'_> {
+    fn stamp(&self, path: &RepoPath) -> Option<Stamp> {
+        (!self.overlay.contains_key(path)).then(|| self.toolbox.workspace.stamp(path)).flatten()
+    }
+
     fn read(&self, path: &RepoPath) -> Option<Blob> {
         if let Some(bytes) = self.overlay.get(path).cloned().flatten() {
             return Some(Blob { sha256: sha256(&bytes), bytes });

@@ -66,6 +66,11 @@ impl Workspace {
         self.read(path).is_ok_and(|disk| self.unsaved_text(path, disk.as_ref()).is_some())
     }
 
+    /// Whether an editor has it open, with changes or without.
+    pub(super) fn is_open(&self, path: &RepoPath) -> bool {
+        self.buffers.as_ref().is_some_and(|buffers| buffers.source.open(path).is_some())
+    }
+
     /// The files that are open with changes that are not on disk.
     pub fn unsaved<'a>(&self, paths: impl IntoIterator<Item = &'a RepoPath>) -> Vec<RepoPath> {
         paths.into_iter().filter(|path| self.is_unsaved(path)).cloned().collect()

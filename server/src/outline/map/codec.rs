@@ -4,7 +4,7 @@ use super::index::{Defined, Entry, Index, Key, Words};
 use crate::outline::definition::Kind;
 
 /// Changes with the form, and with whatever changes what is found in a text.
-const MARK: &[u8; 12] = b"baton-map-2\n";
+const MARK: &[u8; 12] = b"baton-map-3\n";
 /// The largest index that is kept, in bytes.
 pub(super) const MOST_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -43,6 +43,13 @@ pub(super) fn encode(index: &Index) -> Vec<u8> {
             before = *word;
         }
     }
+    push(&mut bytes, index.stamps.len());
+    let mut stamps: Vec<_> = index.stamps.iter().collect();
+    stamps.sort_unstable();
+    for (stamp, key) in stamps {
+        bytes.extend_from_slice(stamp);
+        bytes.extend_from_slice(key);
+    }
     let sum = checksum(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     bytes
@@ -66,11 +73,15 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Index> {
     if !are_words || end as usize != text.len() {
         return None;
     }
-    let mut index = Index { words: Words { text, ends }, entries: std::collections::HashMap::default() };
+    let mut index = Index { words: Words { text, ends }, ..Index::default() };
     for _ in 0..from.length()? {
         let key: Key = from.take(16)?.try_into().ok()?;
         let entry = from.entry(index.words.ends.len())?;
         index.entries.insert(key, entry);
+    }
+    for _ in 0..from.length()? {
+        let stamp = from.take(16)?.try_into().ok()?;
+        index.stamps.insert(stamp, from.take(16)?.try_into().ok()?);
     }
     from.rest.is_empty().then_some(index)
 }

@@ -12,7 +12,7 @@ use super::render::{LeftOut, render};
 use super::scan::{most_tries, scan};
 use super::words::TaskWords;
 use crate::contracts::RepoPath;
-use crate::workspace::{CacheFile, Interrupt, Interrupted, sha256};
+use crate::workspace::{CacheFile, Interrupt, Interrupted, Stamp, sha256};
 
 /// How long files that are not known yet are read for one map, all of them together; the next one goes on from there.
 const MOST_TIME: Duration = Duration::from_secs(10);
@@ -21,6 +21,8 @@ const MOST_THREADS: usize = 8;
 
 /// Where a map's files come from.
 pub trait Sources: Sync {
+    /// Names a file in the state that it is in; `None` where that must be read to know it.
+    fn stamp(&self, path: &RepoPath) -> Option<Stamp>;
     /// The bytes of a file; `None` if it cannot be read.
     fn read(&self, path: &RepoPath) -> Option<Blob>;
     /// Its text as agents may see it; `None` if they may not, or it is none.
@@ -51,6 +53,9 @@ enum Read {
     Not,
 }
 
+/// One file, by its place among the paths, with the stamp that it had before it was read.
+type ReadFile = (usize, Option<Stamp>, Read);
+
 impl Map {
     /// Reads these files, what the cache knows of them first, and keeps what was read there.
     ///
@@ -76,11 +81,12 @@ impl Map {
         let known = cache.and_then(|cache| cache.read(MOST_BYTES)).and_then(|bytes| decode(&bytes)).unwrap_or_default();
         let mut read = read_all(paths, sources, &known, end, interrupt)?;
         // The same files make the same index, whichever thread read them.
-        read.sort_unstable_by_key(|(place, _)| *place);
+        read.sort_unstable_by_key(|(place, ..)| *place);
         let mut files = Vec::with_capacity(paths.len());
         let mut fresh = Vec::new();
+        let mut stamps = HashMap::new();
         let mut left_out = LeftOut { unread: 0, late: paths.len() - read.len() };
-        for (place, read) in read {
+        for (place, stamp, read) in read {
             let key = match read {
                 Read::Not => {
                     left_out.unread += 1;
@@ -92,14 +98,15 @@ impl Map {
                     key
                 }
             };
+            stamps.extend(stamp.map(|stamp| (stamp, key)));
             files.push((paths[place].clone(), key));
         }
         files.sort_unstable();
-        let is_changed = !fresh.is_empty();
+        let is_changed = !fresh.is_empty() || stamps.iter().any(|(stamp, key)| known.stamps.get(stamp) != Some(key));
         let index = with_fresh(known, fresh);
         let mut map = Self { index, left_out, files };
         if let Some(cache) = cache.filter(|_| is_changed) {
-            map.keep(cache);
+            map.keep(stamps, cache);
         }
         Ok(map)
     }
@@ -135,7 +142,11 @@ impl Map {
     }
 
     /// Keeps what is known. Contents that are not among the files stay, say those of another branch, while there is room.
-    fn keep(&mut self, cache: &CacheFile) {
+    fn keep(&mut self, stamps: HashMap<Stamp, Key>, cache: &CacheFile) {
+        if self.index.stamps.len() > self.index.entries.len() * 2 {
+            self.index.stamps.clear();
+        }
+        self.index.stamps.extend(stamps);
         let present: HashSet<Key> = self.files.iter().map(|(_, key)| *key).collect();
         let mut bytes = None;
         if self.index.entries.len() <= present.len() * 3 {
@@ -161,16 +172,22 @@ fn read_all(
     known: &Index,
     end: Instant,
     interrupt: &Interrupt,
-) -> Result<Vec<(usize, Read)>, Interrupted> {
+) -> Result<Vec<ReadFile>, Interrupted> {
     let next = AtomicUsize::new(0);
     let fault = Mutex::new(None);
     let worker = || {
-        let mut read = Vec::new();
+        let mut read: Vec<ReadFile> = Vec::new();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(place).filter(|_| Instant::now() < end) else { return read };
-            match interrupt.check().and_then(|()| read_one(path, sources, known, end, interrupt)) {
-                Ok(one) => read.push((place, one)),
+            let stamp = sources.stamp(path);
+            let seen = stamp.and_then(|stamp| known.settled(*known.stamps.get(&stamp)?));
+            let one = match seen {
+                Some(key) => interrupt.check().map(|()| Read::Known(key)),
+                None => interrupt.check().and_then(|()| read_one(path, sources, known, end, interrupt)),
+            };
+            match one {
+                Ok(one) => read.push((place, stamp, one)),
                 Err(interrupted) => {
                     fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(interrupted);
                     return read;
@@ -204,7 +221,7 @@ fn read_one(
     let Some(blob) = sources.read(path) else { return Ok(Read::Not) };
     let key = key(path, &blob.sha256);
     let tries = known.entries.get(&key).map(|entry| entry.tries);
-    if tries.is_some_and(|tries| tries == 0 || tries >= most_tries() || Instant::now() >= end) {
+    if known.settled(key).is_some() || (tries.is_some() && Instant::now() >= end) {
         return Ok(Read::Known(key));
     }
     let Some(text) = sources.text(&blob.bytes) else {
@@ -214,6 +231,14 @@ fn read_one(
     let entry = scan(path.as_str(), &text, tries.unwrap_or_default(), end, interrupt)?.numbered(&mut interner);
     let words = interner.into_words();
     Ok(Read::New(key, entry, words.all().map(|(_, word)| word.to_owned()).collect()))
+}
+
+impl Index {
+    /// A content of which all is known that will be.
+    fn settled(&self, key: Key) -> Option<Key> {
+        let entry = self.entries.get(&key)?;
+        (entry.tries == 0 || entry.tries >= most_tries()).then_some(key)
+    }
 }
 
 /// The key of a content. What is defined in it depends on the extension besides.
@@ -232,7 +257,7 @@ fn with_fresh(known: Index, fresh: Vec<(Key, Entry, Vec<String>)>) -> Index {
     if fresh.is_empty() {
         return known;
     }
-    let Index { words, mut entries } = known;
+    let Index { words, mut entries, stamps } = known;
     let mut interner = Interner::of(words);
     for (key, mut entry, words) in fresh {
         let numbers: HashMap<u32, u32> = (0..).zip(&words).map(|(own, word)| (own, interner.number(word))).collect();
@@ -246,5 +271,5 @@ fn with_fresh(known: Index, fresh: Vec<(Key, Entry, Vec<String>)>) -> Index {
         entry.words.sort_unstable();
         entries.insert(key, entry);
     }
-    Index { words: interner.into_words(), entries }
+    Index { words: interner.into_words(), entries, stamps }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::outline::definition::Kind;
+use crate::workspace::Stamp;
 
 /// Names a file's content, and what its name says of its language.
 pub(super) type Key = [u8; 16];
@@ -12,6 +13,8 @@ pub(super) type Key = [u8; 16];
 pub(super) struct Index {
     pub(super) words: Words,
     pub(super) entries: HashMap<Key, Entry>,
+    /// Which content a file had in which state, so that it need not be read to know.
+    pub(super) stamps: HashMap<Stamp, Key>,
 }
 
 /// What is known of one content. Words are named by their numbers.
@@ -110,5 +113,6 @@ impl Index {
             self.entries.insert(key, entry);
         }
         self.words = interner.into_words();
+        self.stamps = before.stamps.into_iter().filter(|(_, key)| is_kept(key)).collect();
     }
 }

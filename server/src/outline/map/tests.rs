@@ -8,13 +8,16 @@ use super::index::Interner;
 use super::scan::{most_tries, scan};
 use super::*;
 use crate::contracts::RepoPath;
-use crate::workspace::{CacheFile, Interrupt, Interrupted, sha256};
+use crate::workspace::{CacheFile, Interrupt, Interrupted, Stamp, sha256};
 
 /// Files in memory; counts how many were read as text.
 #[derive(Default)]
 struct Files {
     texts: BTreeMap<&'static str, Vec<u8>>,
     parsed: AtomicUsize,
+    read: AtomicUsize,
+    /// Whether its files have stamps: their texts' own.
+    are_stamped: bool,
 }
 
 impl Files {
@@ -29,6 +32,7 @@ impl Files {
 
     fn map(&self, cache: Option<&CacheFile>) -> Map {
         self.parsed.store(0, Ordering::Relaxed);
+        self.read.store(0, Ordering::Relaxed);
         Map::of(&self.paths(), self, cache, &Interrupt::never()).unwrap()
     }
 
@@ -38,7 +42,13 @@ impl Files {
 }
 
 impl Sources for Files {
+    fn stamp(&self, path: &RepoPath) -> Option<Stamp> {
+        let text = self.texts.get(path.as_str()).filter(|_| self.are_stamped)?;
+        sha256(&[path.as_str().as_bytes(), text].concat()).as_bytes().first_chunk().copied()
+    }
+
     fn read(&self, path: &RepoPath) -> Option<Blob> {
+        self.read.fetch_add(1, Ordering::Relaxed);
         let bytes = self.texts.get(path.as_str())?.clone();
         Some(Blob { sha256: sha256(&bytes), bytes })
     }
@@ -124,10 +134,28 @@ fn what_was_read_is_read_once_whatever_its_name() {
 }
 
 #[test]
+fn a_file_whose_state_is_known_is_not_even_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheFile::of(folder.path(), Path::new("/w"), 1 << 20);
+    let mut files = Files { are_stamped: true, ..sample() };
+    let read = |files: &Files| files.read.load(Ordering::Relaxed);
+    let cold = files.map(Some(&cache)).render("retry", 4_000);
+    assert_eq!(read(&files), 5);
+    assert_eq!(files.map(Some(&cache)).render("retry", 4_000), cold);
+    assert_eq!((read(&files), files.parsed()), (0, 0));
+    files.texts.insert("src/retry.rs", b"fn other() {}\n".to_vec());
+    assert_ne!(files.map(Some(&cache)).render("retry", 4_000), cold);
+    assert_eq!((read(&files), files.parsed()), (1, 1), "only what changed");
+    files.are_stamped = false;
+    files.map(Some(&cache));
+    assert_eq!((read(&files), files.parsed()), (5, 0), "without a stamp a file is read to know it");
+}
+
+#[test]
 fn a_broken_cache_costs_time_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let cache = CacheFile::of(folder.path(), Path::new("/w"), 1 << 20);
-    let files = sample();
+    let files = Files { are_stamped: true, ..sample() };
     let expected = files.map(Some(&cache)).render("retry", 4_000);
     let whole = cache.read(1 << 20).unwrap();
     let index = decode(&whole).unwrap();
@@ -138,7 +166,7 @@ fn a_broken_cache_costs_time_and_nothing_else() {
         changed[cut] ^= 0x41;
         assert!(decode(&changed).is_none(), "byte {cut}");
     }
-    cache.write(b"baton-map-2\n nonsense").unwrap();
+    cache.write(b"baton-map-3\n nonsense").unwrap();
     assert_eq!(files.map(Some(&cache)).render("retry", 4_000), expected);
     assert_eq!(cache.read(1 << 20), Some(whole), "and it is made anew");
 }
