@@ -71,20 +71,24 @@ pub struct RelevantFile {
     pub ranges: Vec<Vec<u32>>,
 }
 
+/// Ranges of lines, first and last, in their order; those that touch are one.
+pub fn joined_ranges(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    ranges.sort_unstable();
+    let mut joined: Vec<(u32, u32)> = Vec::new();
+    for (first, last) in ranges {
+        match joined.last_mut() {
+            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+            _ => joined.push((first, last)),
+        }
+    }
+    joined
+}
+
 impl RelevantFile {
     /// The ranges as first and last line, in the order of the file; those that touch are one. What is no range, as another
     /// tool may have written it, is passed over.
     pub fn line_ranges(&self) -> Vec<(u32, u32)> {
-        let mut ranges: Vec<(u32, u32)> = self.ranges.iter().filter_map(|range| line_range(range).ok()).collect();
-        ranges.sort_unstable();
-        let mut joined: Vec<(u32, u32)> = Vec::new();
-        for (first, last) in ranges {
-            match joined.last_mut() {
-                Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
-                _ => joined.push((first, last)),
-            }
-        }
-        joined
+        joined_ranges(self.ranges.iter().filter_map(|range| line_range(range).ok()).collect())
     }
 
     /// Cut the ranges that begin in the file, of `line_count` lines, and end after it. Returns those that were cut, as they were.

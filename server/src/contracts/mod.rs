@@ -36,7 +36,7 @@ mod usage;
 
 pub use acceptance::Acceptance;
 pub use approval::{Approval, ApprovedBy, Decision};
-pub use context::{ContextOutput, Dependency, Relevance, RelevantFile, TaskSize};
+pub use context::{ContextOutput, Dependency, Relevance, RelevantFile, TaskSize, joined_ranges};
 pub use dismissed::{Dismissal, Dismissed};
 pub use fault::{Fault, JsonText, Position};
 pub use file_glob::{BadGlob, FileGlob};

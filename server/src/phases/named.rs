@@ -17,8 +17,8 @@ const MOST_FILES: usize = 100;
 /// A range that does not fit is begun where so many bytes are left.
 const LEAST_OF_RANGE: usize = 1024;
 
-/// Lines of a changed file that are attached beside its diff.
-const MOST_BESIDE_DIFF: usize = 40;
+/// Lines of a changed file that are attached beside its diff: a long function or two that the change relies on.
+const MOST_BESIDE_DIFF: usize = 200;
 
 const SECTION: &str = "named_ranges";
 
@@ -396,14 +396,14 @@ mod tests {
     #[tokio::test]
     async fn a_reviewer_is_shown_what_the_diff_does_not_show() {
         let lines: String = (1..=30).map(|n| format!("line {n}\n")).collect();
-        let long = lines.repeat(3);
+        let long = lines.repeat(10);
         let fixture =
             Fixture::new(&format!("//- /a.rs\n{lines}//- /b.rs\nb1\nb2\n//- /c.rs\nc1\nc2\n//- /long.rs\n{long}"));
         let files = json!([
             file("a.rs", "high", json!([[4, 12], [20, 21]])),
             file("b.rs", "medium", json!([[1, 1]])),
             file("c.rs", "high", json!([[1, 2]])),
-            file("long.rs", "low", json!([[1, 80]])),
+            file("long.rs", "low", json!([[1, 280]])),
         ]);
         let diff = |path: &str, diff: &str| (RepoPath::parse(path).unwrap(), diff.to_owned());
         let diffs = [
@@ -417,7 +417,7 @@ mod tests {
                         a.rs, lines 4-5 of 30:\n    4\tline 4\n    5\tline 5\n\
                         a.rs, lines 20-21 of 30:\n   20\tline 20\n   21\tline 21\n\
                         b.rs, lines 1-1 of 2:\n    1\tb1\n\
-                        (long.rs, lines 1-1, 3-80: not attached; the diff shows what was changed in this file, and read_file \
+                        (long.rs, lines 1-1, 3-280: not attached; the diff shows what was changed in this file, and read_file \
                         the rest.)\n\
                         </named_ranges>\n";
         assert_eq!(attached_for(&fixture, &left, For::Review).await, expected);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::contracts::RepoPath;
+use crate::contracts::{RepoPath, joined_ranges};
 use crate::text::{cut, head_bytes};
 
 /// Lines that are shown around a place.
@@ -50,26 +50,13 @@ pub(super) fn ranges_around(places: impl IntoIterator<Item = u32>, lines: u32, h
         let (first, last) = around(line, lines as usize, height);
         (number(first), number(last))
     };
-    joined(places.into_iter().map(window).filter(|(first, last)| first <= last).collect())
-}
-
-/// Ranges of lines in their order; those that touch are one.
-pub(super) fn joined(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(u32, u32)> = Vec::new();
-    for (first, last) in ranges {
-        match joined.last_mut() {
-            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
-            _ => joined.push((first, last)),
-        }
-    }
-    joined
+    joined_ranges(places.into_iter().map(window).filter(|(first, last)| first <= last).collect())
 }
 
 /// The parts of a range of lines that none of these ranges holds.
 pub(super) fn without((first, last): (u32, u32), held: &[(u32, u32)]) -> Vec<(u32, u32)> {
     let (mut left, mut from) = (Vec::new(), first);
-    for (start, end) in joined(held.to_vec()) {
+    for (start, end) in joined_ranges(held.to_vec()) {
         if end < from || start > last {
             continue;
         }

@@ -29,7 +29,8 @@ pub(super) struct EditFile {
     new_text: String,
     /// Replace every place where old_text stands; otherwise there must be exactly one.
     replace_all: Option<bool>,
-    /// In place of old_text: the first line to replace, from 1. Whole lines are replaced.
+    /// In place of old_text: the first line to replace, from 1. Whole lines are replaced; a line break at the end of new_text
+    /// makes no empty line, two make one.
     start_line: Option<i64>,
     /// The last line to replace, inclusive. One less than start_line replaces none: new_text comes before start_line, and at the
     /// end of a file of 40 lines with start_line 41 and end_line 40.

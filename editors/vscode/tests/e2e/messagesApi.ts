@@ -22,6 +22,7 @@ const STANDS: Reply = { tool: "submit_verdict", input: { reason: "The code is as
 
 interface Body {
   model: string;
+  system?: unknown;
   messages: { role: string; content: unknown }[];
   tools?: { name: string }[];
 }
@@ -152,11 +153,9 @@ export class MessagesApi {
   }
 }
 
-/** Every criterion of the plan in a reviewer's first message: met, where a file that is there was changed. */
+/** Every criterion of the plan that a reviewer is told of first: met, where a file that is there was changed. */
 function answered(body: Body): object[] {
-  const content = body.messages[0]?.content;
-  const blocks = Array.isArray(content) ? (content as { text?: string }[]) : [{ text: String(content) }];
-  const text = blocks.map((block) => block.text ?? "").join("\n");
+  const text = [body.system, ...body.messages.slice(0, 2).map(({ content }) => content)].map(textOf).join("\n");
   const section = (name: string): string => new RegExp(`<${name}>\\n(.*)\\n</${name}>`).exec(text)?.[1] ?? "{}";
   const { tasks = [] } = JSON.parse(section("plan")) as { tasks?: { id: string; acceptance_criteria: string[] }[] };
   const { results = [] } = JSON.parse(section("report")) as {
@@ -169,6 +168,12 @@ function answered(body: Body): object[] {
   return tasks.flatMap(({ id, acceptance_criteria }) =>
     acceptance_criteria.map((_, at) => ({ task_id: id, criterion: at + 1, evidence, state })),
   );
+}
+
+/** The text of a prompt or of a message's content. */
+function textOf(content: unknown): string {
+  const blocks = Array.isArray(content) ? (content as { text?: string }[]) : [{ text: String(content ?? "") }];
+  return blocks.map((block) => block.text ?? "").join("\n");
 }
 
 /** The submit tool on offer says who asks; an implementer's first message ends with its task. */
