@@ -146,9 +146,12 @@ export class Window {
     return this.page.locator(".notification-list-item").filter({ hasText: text }).first();
   }
 
-  /** The buttons of a notification that has this text. */
+  /** The buttons of a notification that has this text, of which it has some. */
   async buttons(text: string | RegExp): Promise<string[]> {
-    return this.notification(text).locator(".notification-list-item-buttons-container .monaco-button").allInnerTexts();
+    const buttons = this.notification(text).locator(".notification-list-item-buttons-container .monaco-button");
+    // They come after the text.
+    await buttons.first().waitFor();
+    return buttons.allInnerTexts();
   }
 
   /** A row of Baton's view. */
