@@ -155,7 +155,7 @@ export class MessagesApi {
 
 /** Every criterion of the plan that a reviewer is told of first: met, where a file that is there was changed. */
 function answered(body: Body): object[] {
-  const text = [body.system, ...body.messages.slice(0, 2).map(({ content }) => content)].map(textOf).join("\n");
+  const text = [body.system, body.messages[0]?.content].map(textOf).join("\n");
   const section = (name: string): string => new RegExp(`<${name}>\\n(.*)\\n</${name}>`).exec(text)?.[1] ?? "{}";
   const { tasks = [] } = JSON.parse(section("plan")) as { tasks?: { id: string; acceptance_criteria: string[] }[] };
   const { results = [] } = JSON.parse(section("report")) as {

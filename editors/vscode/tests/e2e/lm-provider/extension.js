@@ -40,7 +40,8 @@ exports.activate = (context) => {
       const stop = new AbortController();
       token.onCancellationRequested(() => stop.abort());
       // The first message is the system prompt, which vscode.lm has no other place for.
-      const body = { model: model.id, messages: messages.slice(1).map(plain), tools: options.tools ?? [] };
+      const [system, ...turns] = messages.map(plain);
+      const body = { model: model.id, system: system.content, messages: turns, tools: options.tools ?? [] };
       let response;
       try {
         response = await fetch(`${url}/scripted`, { method: "POST", body: JSON.stringify(body), signal: stop.signal });
