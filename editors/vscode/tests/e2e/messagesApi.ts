@@ -172,8 +172,8 @@ function answered(body: Body): object[] {
 
 /** The text of a prompt or of a message's content. */
 function textOf(content: unknown): string {
-  const blocks = Array.isArray(content) ? (content as { text?: string }[]) : [{ text: String(content ?? "") }];
-  return blocks.map((block) => block.text ?? "").join("\n");
+  const blocks = Array.isArray(content) ? (content as { text?: string }[]) : [];
+  return typeof content === "string" ? content : blocks.map((block) => block.text ?? "").join("\n");
 }
 
 /** The submit tool on offer says who asks; an implementer's first message ends with its task. */
