@@ -46,6 +46,7 @@ mod ollama;
 mod openai;
 mod paths;
 mod phase_table;
+mod plan_notes;
 mod quick;
 mod quoted_keys;
 mod quotes;

@@ -19,6 +19,9 @@ pub(super) fn approve(start: &Start<'_>, args: ApproveArgs) -> Result<u8, Failur
     let what = if partial { answered.tasks.join(", ") } else { text::count(answered.tasks.len(), "task") };
     let then = if answered.run_waits { "The waiting run goes on." } else { "`baton run` goes on with it." };
     print(&format!("Approved plan{} ({what}). {then}", version(&answered)))?;
+    if let Some(left) = workflow::left_notes(&answered.notes) {
+        tell(&format!("{left}."));
+    }
     let checks = workflow::waiting_checks(&store, &session.settings);
     let skipped = checks.set.iter().filter(|check| !check.trusted).map(|check| text::safe_line(&check.name));
     let skipped: Vec<String> = skipped.collect();

@@ -148,9 +148,12 @@ pub enum FailOn {
 /// Flags of `baton plan`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct PlanArgs {
-    /// What should be different, in your words
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = feedback)]
-    pub feedback: String,
+    /// What should be different, in your words; the notes in plan.md go along
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = feedback, required_unless_present = "notes")]
+    pub feedback: Option<String>,
+    /// Send the notes in plan.md: lines of yours that begin with ">", each under the heading of what it is about
+    #[arg(long)]
+    pub notes: bool,
     /// The models of this start.
     #[command(flatten)]
     pub models: ModelArgs,
@@ -622,7 +625,8 @@ mod tests {
                     other => panic!("{other:?}"),
                 }
             }
-            let plan = Command::Plan(PlanArgs { feedback: text.to_owned(), models: ModelArgs::default() });
+            let feedback = Some(text.to_owned());
+            let plan = Command::Plan(PlanArgs { feedback, notes: false, models: ModelArgs::default() });
             assert_eq!(
                 Args::from_words(["baton", "plan", "--feedback", text, "--workspace", "w"], &phases()).unwrap().command,
                 plan

@@ -25,8 +25,8 @@ use crate::memory::Store;
 use crate::models::Models;
 use crate::text;
 use crate::workflow::{
-    self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd, RunHandle,
-    Status,
+    self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_NOTES, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd,
+    RunHandle, Status,
 };
 
 /// Run, and end with the code its outcome has.
@@ -51,12 +51,17 @@ fn run_with(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     exit_code_after(code, printed)
 }
 
-/// `baton plan --feedback`: the Revise answer of a gate that waits; where none does, the plan phase once more.
-pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, models }: PlanArgs) -> Result<u8, Failure> {
+/// `baton plan --feedback` and `--notes`: the Revise answer of a gate that waits; where none does, the plan phase once more.
+pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, notes, models }: PlanArgs) -> Result<u8, Failure> {
     let session = Session::open(start, models.overrides())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
-    if workflow::revise_waiting_plan(&store, &feedback)? {
-        print("The waiting run plans again.")?;
+    let feedback = feedback.unwrap_or_default();
+    if notes && store.inspect()?.0.notes.is_empty() {
+        return Err(Failure::usage(NO_NOTES));
+    }
+    if let Some(sent) = workflow::revise_waiting_plan(&store, &feedback)? {
+        let with = if sent == 0 { String::new() } else { format!(", with {} of yours", text::count(sent, "note")) };
+        print(&format!("The waiting run plans again{with}."))?;
         return Ok(0);
     }
     let request = Goal::Revise { feedback }.into();

@@ -1,10 +1,13 @@
 use serde::Serialize;
 
+use super::plan_changes::PlanChanges;
 use super::usage::{LOCAL, is_default};
 
 /// What a person must know of a plan beside the plan itself: what it touches, and what the rest may cost.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GateFacts {
+    /// What is different from the plan before; `None` of a first plan, and where that is past.
+    pub changes: Option<PlanChanges>,
     /// Files that are written only because a person approves this very plan, and those that are never written.
     pub protected: Vec<ProtectedFile>,
     /// Files to look at twice.

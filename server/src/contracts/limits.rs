@@ -34,6 +34,9 @@ pub const MAX_BECAUSE_BYTES: u64 = 2 * KIB;
 /// Bytes of plan.md: a plan, rendered.
 pub const MAX_MARKDOWN_BYTES: u64 = 2 * MAX_HANDOFF_BYTES;
 
+/// Bytes of the notes in plan.md that are sent to the planner.
+pub const MAX_PLAN_NOTES_BYTES: usize = 64 * KIB as usize;
+
 /// Bytes of the small files beside the handoffs: the lock, marks, the commit of a review, `.gitignore`.
 pub const MAX_NOTE_BYTES: u64 = 64 * KIB;
 

@@ -20,7 +20,9 @@ mod limits;
 mod model_facts;
 mod phase_name;
 mod plan;
+mod plan_changes;
 mod plan_markdown;
+mod plan_notes;
 mod plan_results;
 mod plan_rules;
 mod proof;
@@ -46,14 +48,16 @@ pub use gate_facts::{Estimate, FlaggedFile, GateCheck, GateFacts, OfferedCheck, 
 pub use handoffs::{FindingsReader, HandoffFile, HandoffJson, Handoffs, PhaseFiles};
 pub use limits::{
     MAX_BECAUSE_BYTES, MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES,
-    MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PHASE_PROMPT_BYTES, MAX_PROMPT_BYTES,
-    MAX_SETTINGS, MAX_TASKS, MAX_TELL_BYTES, MAX_TELL_LINE_BYTES, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES, MAX_USER_PHASES,
-    over_limit, too_large,
+    MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PHASE_PROMPT_BYTES, MAX_PLAN_NOTES_BYTES,
+    MAX_PROMPT_BYTES, MAX_SETTINGS, MAX_TASKS, MAX_TELL_BYTES, MAX_TELL_LINE_BYTES, MAX_TEXT_BYTES,
+    MAX_TURN_LINE_BYTES, MAX_USER_PHASES, over_limit, too_large,
 };
 pub use model_facts::ModelFacts;
 pub use phase_name::PhaseName;
 pub use plan::{Complexity, PlanOutput, Task};
+pub use plan_changes::PlanChanges;
 pub use plan_markdown::{plan_markdown, plan_markdown_with_results};
+pub use plan_notes::{PlanNote, notes_as_feedback, plan_notes, with_notes_of, without_notes};
 pub use plan_results::PlanResults;
 pub use plan_rules::{PathKind, PlanStage, check_plan, is_task_id, plan_layers};
 pub use proof::CriteriaCount;

@@ -2,6 +2,7 @@ use std::fmt::Write;
 
 use super::gate_facts::GateFacts;
 use super::plan::{PlanOutput, Task};
+use super::plan_changes::PlanChanges;
 use super::plan_results::PlanResults;
 use crate::text::{code, code_block, markdown, markdown_line, safe_lines};
 
@@ -26,9 +27,19 @@ pub fn plan_markdown_with_results(
     format!("{}\n", safe_lines(&out))
 }
 
+/// What is different from the plan before.
+fn changes(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
+    let Some(PlanChanges { since, lines }) = &facts.changes else { return Ok(()) };
+    writeln!(out, "## Changed since version {since}\n")?;
+    for line in lines {
+        writeln!(out, "- {line}")?;
+    }
+    writeln!(out)
+}
+
 /// Protected and flagged files, questions, the estimate; nothing where there is none of them.
 fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
-    if *facts == GateFacts::default() {
+    if (GateFacts { changes: facts.changes.clone(), ..GateFacts::default() }) == *facts {
         return Ok(());
     }
     writeln!(out, "## Before you approve\n")?;
@@ -89,6 +100,7 @@ fn render(
     if !task.trim().is_empty() {
         writeln!(out, "{}\n", code_block(task.trim()))?;
     }
+    changes(out, facts)?;
     before_approving(out, facts)?;
     paragraphs(out, &plan.approach_summary)?;
     if !plan.risks.is_empty() {
@@ -251,6 +263,7 @@ mod tests {
                 command: text.to_owned(),
                 reason: text.to_owned(),
             }],
+            changes: None,
             estimate: None,
         };
         (serde_json::from_value(plan).unwrap(), facts)

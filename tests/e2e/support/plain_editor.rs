@@ -190,8 +190,18 @@ impl<'a> PlainEditor<'a> {
 
     /// The issues shown in a file: `line: message`, lines from 0.
     pub fn issues(&self, file: &str) -> Vec<String> {
+        self.shown(file, "review.")
+    }
+
+    /// The user's notes shown in plan.md: `line: message`, lines from 0.
+    pub fn notes(&self, file: &str) -> Vec<String> {
+        self.shown(file, "note")
+    }
+
+    /// The diagnostics of a file whose code begins so.
+    fn shown(&self, file: &str, code: &str) -> Vec<String> {
         let shown = self.diagnostics.get(&self.uri(file)).into_iter().flatten();
-        let issues = shown.filter(|shown| shown["code"].as_str().is_some_and(|code| code.starts_with("review.")));
+        let issues = shown.filter(|shown| shown["code"].as_str().is_some_and(|shown| shown.starts_with(code)));
         let text = |shown: &Value| {
             let message = shown["message"].as_str().expect("a message");
             format!("{}: {}", shown["range"]["start"]["line"], message.lines().next().unwrap_or_default())

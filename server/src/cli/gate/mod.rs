@@ -93,13 +93,18 @@ impl TerminalApprover {
             let Some(line) = self.lines.next().await else { return self.no_answer() };
             match answer::parse(&line, gate) {
                 Err(message) => self.write(&format!("{}\n", text::paragraph("", &message, self.appearance.width)))?,
-                Ok(Choice::Approve(tasks)) => {
-                    self.write(&approved(tasks.as_deref(), gate))?;
-                    return Ok(GateAnswer::Approve { tasks });
-                }
+                Ok(Choice::Approve(tasks)) => match self.unsent_notes(gate).await? {
+                    Unsent::Leave => {
+                        self.write(&approved(tasks.as_deref(), gate))?;
+                        return Ok(GateAnswer::Approve { tasks });
+                    }
+                    Unsent::Send => return Ok(GateAnswer::Revise { feedback: String::new() }),
+                    Unsent::NoAnswer => return self.no_answer(),
+                    Unsent::Back => {}
+                },
                 Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
                 Ok(Choice::Changes(None)) => {
-                    if let Some(answer) = self.changes().await? {
+                    if let Some(answer) = self.changes(gate.notes.read().len()).await? {
                         return Ok(answer);
                     }
                 }
@@ -138,7 +143,7 @@ impl TerminalApprover {
             match answer::parse_faulty(&line) {
                 Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
                 Ok(Choice::Changes(None)) => {
-                    if let Some(answer) = self.changes().await? {
+                    if let Some(answer) = self.changes(0).await? {
                         return Ok(answer);
                     }
                 }
@@ -181,12 +186,40 @@ impl TerminalApprover {
         self.write(&format!("\n{} ", text::paragraph("", question.trim_end(), self.appearance.width)))
     }
 
-    /// Ask what should be different; `None` goes back to the question.
-    async fn changes(&self) -> io::Result<Option<GateAnswer>> {
-        self.write("What should be different? (an empty line goes back)\n> ")?;
+    /// Ask what should be different beside what so many notes say; `None` goes back to the question.
+    async fn changes(&self, notes: usize) -> io::Result<Option<GateAnswer>> {
+        let question = match notes {
+            0 => "What should be different? (an empty line goes back)".to_owned(),
+            notes => format!(
+                "{} in plan.md will be sent. What else should be different? (an empty line sends the notes alone, - goes \
+                 back)",
+                text::count(notes, "note")
+            ),
+        };
+        self.write(&format!("{}\n> ", text::paragraph("", &question, self.appearance.width)))?;
         let Some(line) = self.lines.next().await else { return self.no_answer().map(Some) };
         let feedback = text::safe_line(&line);
-        Ok((!feedback.is_empty()).then_some(GateAnswer::Revise { feedback }))
+        let goes_back = if notes == 0 { feedback.is_empty() } else { feedback == "-" };
+        Ok((!goes_back).then_some(GateAnswer::Revise { feedback }))
+    }
+
+    /// Ask what becomes of notes that were not sent, where there are some, before the plan is approved.
+    async fn unsent_notes(&self, gate: &Gate) -> io::Result<Unsent> {
+        let notes = gate.notes.read().len();
+        if notes == 0 {
+            return Ok(Unsent::Leave);
+        }
+        let (were, them) = if notes == 1 { ("was", "it") } else { ("were", "them") };
+        let notes = text::count(notes, "note");
+        self.ask_in_words(&format!(
+            "{notes} in plan.md {were} not sent. [s]end {them} to the planner, [a]pprove without, Enter alone goes back >"
+        ))?;
+        Ok(match self.lines.next().await.map(|line| text::safe_line(&line).to_lowercase()).as_deref() {
+            None => Unsent::NoAnswer,
+            Some("s" | "send") => Unsent::Send,
+            Some("a" | "approve") => Unsent::Leave,
+            Some(_) => Unsent::Back,
+        })
     }
 
     /// Have plan.json edited; `None` goes back to the question.
@@ -265,6 +298,18 @@ impl Approver for NonInteractiveApprover {
     async fn ask(&self, _gate: &Gate) -> GateAnswer {
         GateAnswer::Wait
     }
+}
+
+/// What becomes of notes that were not sent when the plan is approved.
+enum Unsent {
+    /// They stay in plan.md.
+    Leave,
+    /// They go to the planner, and the plan is not approved.
+    Send,
+    /// The question of the gate is asked again.
+    Back,
+    /// Nobody answers.
+    NoAnswer,
 }
 
 /// A question on screen. Dropped while open, it prints that it was withdrawn.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::contracts::{Estimate, Fault, FlaggedFile, Position, ProtectedFile, Spending, Usage};
 use crate::memory::FileFaults;
-use crate::workflow::{GateContent, GateTask};
+use crate::workflow::{GateContent, GateNotes, GateTask};
 
 fn gate() -> Gate {
     let task =
@@ -68,8 +68,10 @@ fn gate() -> Gate {
             checks: Vec::new(),
             offered_checks: Vec::new(),
             warnings: Vec::new(),
+            previous: None,
         },
         tasks: tasks.collect(),
+        notes: GateNotes::new(Vec::new),
         usage: Usage { input_tokens: 18_200, cost_usd: Some(0.042), ..Usage::default() },
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: "plan.json".to_owned(),

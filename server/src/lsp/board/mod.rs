@@ -10,6 +10,7 @@
 
 mod anchor;
 mod issues;
+mod notes;
 mod proof;
 mod reading;
 mod state;

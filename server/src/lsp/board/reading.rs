@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
 
 use super::issues::PlanText;
-use super::{issues, proof, status};
+use super::{issues, notes, proof, status};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
 use crate::contracts::{
     Approval, BaseReview, CheckResult, Fault, Handoff, ImplReport, Issue, JsonText, PhaseName, PlanOutput, RepoPath,
@@ -20,7 +20,7 @@ use crate::lsp::text::documents::Documents;
 use crate::lsp::text::position::Text;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
-use crate::memory::{FileFaults, Memory, Store, TASK};
+use crate::memory::{FileFaults, Memory, PLAN_MARKDOWN, Store, TASK};
 use crate::workflow::{self, Policy, REVIEW, Table};
 use crate::workspace::{self, TextFile, Workspace};
 
@@ -120,6 +120,7 @@ impl Reading {
             let report = memory.report.as_ref();
             reading.add(path.clone(), status::of_tasks(&standing.tasks, report, plan.ranges()));
         }
+        reading.notes(&reader, &memory);
         reading.checks(&reader, &memory);
         reading.criteria(&reader, &memory);
         let plan = plan.map(|(_, plan)| plan).filter(|_| context.with_task);
@@ -204,13 +205,20 @@ impl Reading {
     fn watch_memory(&mut self, reader: &Reader<'_>) -> Result<(), Refused> {
         let folder = reader.workspace.root().join(reader.store.path().as_str());
         let handoffs = reader.store.handoffs().json().map(|(file, _)| file);
-        let files = handoffs.chain([TASK, "lock", "runs", "history"]);
+        let files = handoffs.chain([TASK, PLAN_MARKDOWN, "lock", "runs", "history"]);
         self.sources.extend(files.map(|file| folder.join(file)));
         if let Some(run) = reader.store.runs()?.last() {
             let run = folder.join("runs").join(run.as_str());
             self.sources.insert(run.join("events.jsonl"));
         }
         Ok(())
+    }
+
+    /// The user's notes in plan.md, also those that are not saved yet.
+    fn notes(&mut self, reader: &Reader<'_>, memory: &Memory) {
+        let Some((path, text)) = reader.text(PLAN_MARKDOWN) else { return };
+        let plan = memory.plan.as_ref().map(|loaded| &loaded.plan);
+        self.add(path, notes::of_notes(&text, plan, reader.context.documents.encoding()));
     }
 
     /// The checks that fail, on the task, until they pass or a person takes the work as it is.

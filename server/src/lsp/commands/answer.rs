@@ -5,16 +5,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::start;
-use super::table::{ApproveArguments, PlanArguments};
+use super::table::{ApproveArguments, DiscardArguments, NoteArgument, NotesArguments, PlanArguments};
 use crate::contracts::Decision;
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
-use crate::lsp::files::unsaved_plan::unsaved_plan;
+use crate::lsp::files::unsaved_plan::{unsaved_notes, unsaved_plan};
 use crate::lsp::folder::Folder;
 use crate::lsp::run::runs;
 use crate::lsp::run::start::Start;
 use crate::memory::Store;
-use crate::workflow::{self, Answer, Answered, CheckAnswer, ChecksAnswered, StartError};
+use crate::workflow::{self, Answer, Answered, CheckAnswer, ChecksAnswered, NO_NOTES, StartError};
 
 /// Approve the plan, or some tasks of it; where no run waits, one is started.
 pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
@@ -24,7 +24,7 @@ pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -
     let run = if answered.is_locked { None } else { Some(runs::start(folder, Start::default()).await?) };
     let ChecksAnswered { trusted, remembered } = answered.checks;
     Ok(json!({
-        "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks,
+        "unsent_notes": answered.notes.len(), "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks,
         "trusted_checks": trusted, "remembered_checks": remembered,
     }))
 }
@@ -41,13 +41,64 @@ pub(super) async fn plan(folder: &Arc<Folder>, arguments: PlanArguments) -> Resu
     if feedback.trim().is_empty() {
         return Err(Refused::EmptyFeedback);
     }
+    revise(folder, feedback).await
+}
+
+/// Plan again with the notes in plan.md.
+pub(super) async fn send_notes(folder: &Arc<Folder>, arguments: NotesArguments) -> Result<Value, Refused> {
+    let added = arguments.notes.unwrap_or_default();
+    let of = folder.clone();
+    let is_empty = added.is_empty();
+    folder
+        .with_files(move |files| {
+            let store = files.memory()?.ok_or(Refused::NoPlan)?;
+            check_saved(&of, files, &store)?;
+            match store.inspect()?.0.notes.is_empty() && is_empty {
+                true => Err(Refused::Usage(NO_NOTES.to_owned())),
+                false => Ok(()),
+            }
+        })
+        .await?;
+    revise(folder, as_feedback(&added)).await
+}
+
+/// Take notes out of plan.md.
+pub(super) async fn discard_notes(folder: &Arc<Folder>, arguments: DiscardArguments) -> Result<Value, Refused> {
+    let of = folder.clone();
+    let discarded = folder.with_files(move |files| {
+        let store = files.memory()?.ok_or(Refused::NoPlan)?;
+        check_saved(&of, files, &store)?;
+        Ok(store.discard_plan_notes(arguments.lines.as_deref())?)
+    });
+    Ok(json!({ "discarded": discarded.await? }))
+}
+
+/// Notes are sent as they are on the disk, so what a person sees must be that.
+fn check_saved(folder: &Folder, files: &Files, store: &Store) -> Result<(), Refused> {
+    match unsaved_notes(&folder.documents, folder.path(), files, store) {
+        Some(path) => Err(Refused::UnsavedNotes(path)),
+        None => Ok(()),
+    }
+}
+
+/// Notes that a client's own interface took, in the words that those in plan.md are sent in.
+fn as_feedback(notes: &[NoteArgument]) -> String {
+    let quoted = |note: &NoteArgument| match &note.task {
+        Some(task) => format!("On {task}: {}", note.text.trim()),
+        None => note.text.trim().to_owned(),
+    };
+    notes.iter().map(quoted).collect::<Vec<_>>().join("\n\n")
+}
+
+async fn revise(folder: &Arc<Folder>, feedback: String) -> Result<Value, Refused> {
     let revision = feedback.clone();
     let waiting = folder.with_files(move |files| {
         let (store, run) = gate(files)?;
-        Ok(run.filter(|_| matches!(workflow::revise_waiting_plan(&store, &revision), Ok(true))))
+        let Some(run) = run else { return Ok(None) };
+        Ok(workflow::revise_waiting_plan(&store, &revision)?.map(|notes| (run, notes)))
     });
     match waiting.await? {
-        Some(run) => Ok(json!({ "run": run })),
+        Some((run, notes)) => Ok(json!({ "run": run, "notes": notes })),
         None => start::plan(folder, Some(feedback)).await,
     }
 }

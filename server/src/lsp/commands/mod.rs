@@ -45,7 +45,7 @@ pub(crate) enum Failure {
 pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure> {
     let folder = match call.command {
         // These are about a run: they are for the folder with an active one.
-        Command::Cancel | Command::Tell(_) | Command::Approve(_) | Command::Reject => {
+        Command::Cancel | Command::Tell(_) | Command::Approve(_) | Command::SendNotes(_) | Command::Reject => {
             with_active_run(folders, &call).await?
         }
         _ => folders.choose(call.folder.as_ref())?,
@@ -59,6 +59,8 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Phase(name) => start::phase(&folder, name).await?,
         Command::FixIssue(arguments) => start::fix(&folder, arguments).await?,
         Command::Approve(arguments) => answer::approve(&folder, arguments).await?,
+        Command::SendNotes(arguments) => answer::send_notes(&folder, arguments).await?,
+        Command::DiscardNotes(arguments) => answer::discard_notes(&folder, arguments).await?,
         Command::Reject => answer::reject(&folder).await?,
         Command::Status => status::status(&folder).await?,
         Command::Cancel => cancel::cancel(&folder).await?,

@@ -54,6 +54,9 @@ pub(crate) enum Refused {
         .0.display()
     )]
     UnsavedPlan(PathBuf),
+    /// plan.md, at this path, is open with changes that are not saved.
+    #[error("{} has changes that are not saved; save it or undo them, then send the notes again", .0.display())]
+    UnsavedNotes(PathBuf),
     /// The feedback is blank.
     #[error(
         "the feedback is empty; say what should be different, for example {{\"feedback\": \"Leave the API as it is\"}}"
@@ -87,7 +90,7 @@ impl Refused {
     pub(crate) fn data(&self) -> Option<Value> {
         let (kind, path) = match self {
             Self::StalePlan(path) => ("stale_plan", path),
-            Self::UnsavedPlan(path) => ("unsaved", path),
+            Self::UnsavedPlan(path) | Self::UnsavedNotes(path) => ("unsaved", path),
             _ => return None,
         };
         Some(json!({ "kind": kind, "uri": Url::from_file_path(path).ok() }))

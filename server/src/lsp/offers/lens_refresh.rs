@@ -12,6 +12,7 @@ use crate::lsp::files::refused::Refused;
 use crate::lsp::files::{Files, blocking};
 use crate::lsp::text::position::Text;
 use crate::lsp::wire::client::Client;
+use crate::memory::PLAN_MARKDOWN;
 
 /// The lenses of one folder, as the client may have them.
 pub(crate) struct LensRefresh {
@@ -79,7 +80,7 @@ fn lenses_on_disk(files: &Files) -> Result<Vec<Lens>, Refused> {
     let Some(store) = files.memory()? else { return Ok(Vec::new()) };
     let snapshot = Snapshot::of(files)?;
     let mut found = Vec::new();
-    for name in [PlanOutput::FILE, ReviewOutput::FILE] {
+    for name in [PlanOutput::FILE, PLAN_MARKDOWN, ReviewOutput::FILE] {
         let Ok(file) = RepoPath::parse(&store.name(name)) else { continue };
         if let Some(text) = files.text(&file) {
             found.extend(lenses(&snapshot, &file, &Text::new(text)));

@@ -1,4 +1,5 @@
-//! Code lenses: offers for the plan and its tasks in plan.json, and for the review and its issues in review.json.
+//! Code lenses: offers for the plan and its tasks in plan.json, for the user's notes in plan.md, and for the review and its
+//! issues in review.json.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -6,7 +7,9 @@ use tower_lsp::lsp_types::{CodeLens, Position, Range};
 
 use super::offer::Offer;
 use super::snapshot::Snapshot;
-use crate::contracts::{BaseReview, Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
+use crate::contracts::{
+    BaseReview, Issue, JsonText, PlanNote, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit, plan_notes,
+};
 use crate::lsp::text::position::Text;
 use crate::text::{count, revealed, short_line};
 use crate::workflow::{IMPLEMENT, Next, WaitingChecks};
@@ -29,7 +32,7 @@ impl Lens {
     }
 }
 
-/// The lenses of a document, a file relative to the workspace root; none but on plan.json and review.json.
+/// The lenses of a document, a file relative to the workspace root; none but on plan.json, plan.md and review.json.
 ///
 /// What cannot be done now has no lens: a lens cannot be disabled.
 pub(crate) fn lenses(snapshot: &Snapshot, file: &RepoPath, text: &Text) -> Vec<Lens> {
@@ -37,6 +40,8 @@ pub(crate) fn lenses(snapshot: &Snapshot, file: &RepoPath, text: &Text) -> Vec<L
         of_plan(snapshot, text)
     } else if snapshot.is_review(file) || snapshot.is_handoff::<BaseReview>(file) {
         of_review(snapshot, text)
+    } else if snapshot.is_plan_markdown(file) {
+        of_notes(snapshot, text)
     } else {
         Vec::new()
     }
@@ -78,6 +83,26 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
         lenses.extend(run_alone(snapshot, task, &loaded.sha256).map(|offer| Lens { line, offer }));
     }
     lenses
+}
+
+/// Send all notes, above each of them, and discard it.
+fn of_notes(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
+    // While a plan is being implemented it is not planned anew.
+    if snapshot.active_run.is_some() && snapshot.next != Next::Gate {
+        return Vec::new();
+    }
+    let notes = plan_notes(text.as_str(), snapshot.memory.plan.as_ref().map(|loaded| &loaded.plan));
+    let all = notes.len();
+    let send = match all {
+        1 => "Send note to the planner".to_owned(),
+        all => format!("Send all {all} notes to the planner"),
+    };
+    let of_note = |note: &PlanNote| {
+        let send = Offer::new(snapshot, send.clone(), "baton.sendNotes", Value::Null);
+        let discard = Offer::new(snapshot, "Discard note", "baton.discardNotes", json!({ "lines": [note.line] }));
+        [send, discard].map(|offer| Lens { line: note.line as usize - 1, offer })
+    };
+    notes.iter().flat_map(of_note).collect()
 }
 
 /// `Approve and trust the check (cargo test)`

@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::contracts::{CriterionResult, Handoff, PlanOutput, RepoPath, ReviewOutput};
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
-use crate::memory::{Memory, MemoryError, Store};
+use crate::memory::{Memory, MemoryError, PLAN_MARKDOWN, Store};
 use crate::workflow::{Next, Phases, Policy, WaitingChecks, next_phase, standing_criteria, waiting_checks};
 
 /// Offers are a function of this and the text of a document.
@@ -91,6 +91,12 @@ impl Snapshot {
     /// Whether a file is plan.json.
     pub(crate) fn is_plan(&self, file: &RepoPath) -> bool {
         self.is_handoff::<PlanOutput>(file)
+    }
+
+    /// Whether a file is plan.md.
+    pub(crate) fn is_plan_markdown(&self, file: &RepoPath) -> bool {
+        let in_memory = self.memory_dir.as_ref().is_some_and(|memory| file.parent().as_ref() == Some(memory));
+        in_memory && file.file_name() == PLAN_MARKDOWN
     }
 
     /// Whether a file is review.json.

@@ -20,7 +20,7 @@ const QUICK_TITLE: &str = "baton.workflow.quick";
 
 /// A command line as messages write it, between backticks: how it begins, and the server's command that does the same.
 /// The longest beginning counts.
-const COMMAND_LINES: [(&str, &str); 23] = [
+const COMMAND_LINES: [(&str, &str); 24] = [
     ("baton accept", "baton.accept"),
     ("baton approve", "baton.approve"),
     ("baton approve --only", "baton.approve with tasks"),
@@ -29,6 +29,7 @@ const COMMAND_LINES: [(&str, &str); 23] = [
     ("baton doctor", "baton.doctor"),
     ("baton plan", "baton.plan"),
     ("baton plan --feedback", "baton.plan with feedback"),
+    ("baton plan --notes", "baton.sendNotes"),
     ("baton reject", "baton.reject"),
     ("baton reset", "baton.reset"),
     ("baton restore", "baton.restoreIssue"),

@@ -9,11 +9,11 @@ use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
     Acceptance, Approval, BaseReview, ContextOutput, Decision, Dismissal, Dismissed, Fault, FileKeys, Findings,
-    Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PhaseName, PlanOutput, PlanStage, RepoPath,
-    ReviewOutput, Round, Task, check_plan, over_limit, read,
+    Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PhaseName, PlanNote, PlanOutput, PlanStage,
+    RepoPath, ReviewOutput, Round, Task, check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
-use crate::memory::files::{FEEDBACK, QUICK_MARK};
+use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, QUICK_MARK};
 use crate::memory::history;
 use crate::memory::plan_lock::digest;
 
@@ -54,6 +54,10 @@ pub struct Memory {
     pub repair_rounds: u32,
     /// What the next plan has to answer to.
     pub revision: Option<Revision>,
+    /// The plan before the one at hand, which that one replaced.
+    pub previous_plan: Option<PreviousPlan>,
+    /// The user's notes in plan.md that were not sent.
+    pub notes: Vec<PlanNote>,
     /// Whether it began as a quick workflow: its context and plan are made in one conversation.
     pub quick: bool,
     /// Whether a run of this workflow has begun.
@@ -91,6 +95,15 @@ pub struct Revision {
     pub review: Option<ReviewOutput>,
     /// What the user wants changed.
     pub feedback: Option<String>,
+}
+
+/// A plan that another one replaced.
+#[derive(Debug, Clone)]
+pub struct PreviousPlan {
+    /// The plan.
+    pub plan: PlanOutput,
+    /// Its plan.md as it stood then, relative to the workspace root, where it is there.
+    pub plan_md: Option<String>,
 }
 
 impl Store {
@@ -195,6 +208,7 @@ impl Store {
             voided => memory.voided = voided,
         }
         self.read_history(&past, &mut memory);
+        memory.notes = self.plan_notes(memory.plan.as_ref().map(|loaded| &loaded.plan));
         memory.quick = self.has(QUICK_MARK);
         memory.begun = !self.workflow_runs()?.is_empty();
         memory.keys = self.file_keys(&memory);
@@ -330,6 +344,7 @@ impl Store {
                 memory.earlier_review_rounds.clear();
             }
         }
+        memory.previous_plan = memory.plan.as_ref().and_then(|loaded| self.previous_plan(past, &loaded.plan));
         if memory.plan.is_some() || memory.faulty_plan.is_some() {
             return;
         }
@@ -352,6 +367,15 @@ impl Store {
         let feedback = read_text(FEEDBACK, MAX_TEXT_BYTES);
         let feedback = feedback.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         memory.revision = Some(Revision { plan, version, review: self.set_aside_review(entry), feedback });
+    }
+
+    /// The plan that this one replaced: the last of an earlier version.
+    fn previous_plan(&self, past: &history::Past, plan: &PlanOutput) -> Option<PreviousPlan> {
+        let entry = past.entries.iter().rev().find(|entry| self.has(&format!("{entry}/{}", PlanOutput::FILE)))?;
+        let before: PlanOutput = self.set_aside_handoff(entry, PlanOutput::FILE)?;
+        let plan_md = format!("{entry}/{PLAN_MARKDOWN}");
+        let plan_md = self.has(&plan_md).then(|| self.name(&plan_md));
+        (before.plan_version < plan.plan_version).then_some(PreviousPlan { plan: before, plan_md })
     }
 }
 

@@ -20,7 +20,7 @@ mod uncounted;
 
 pub use checks::CheckedFiles;
 pub use handle::Store;
-pub use load::{FaultyPlan, LoadedPlan, Memory, Revision};
+pub use load::{FaultyPlan, LoadedPlan, Memory, PreviousPlan, Revision};
 pub use reseal::Resealed;
 pub use runs::RunDir;
 pub use uncounted::{Origin, Uncounted, UncountedFrom};

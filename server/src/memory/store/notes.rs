@@ -1,9 +1,12 @@
 //! The texts that people write or read: task.md, feedback.md, plan.md.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::handle::Store;
-use crate::contracts::{Fault, MAX_MARKDOWN_BYTES, MAX_TEXT_BYTES};
+use crate::contracts::{
+    Fault, MAX_MARKDOWN_BYTES, MAX_TEXT_BYTES, PlanNote, PlanOutput, plan_notes, with_notes_of, without_notes,
+};
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, QUICK_MARK, TASK};
 use crate::memory::task_text::{self, tidied};
@@ -89,15 +92,58 @@ impl Store {
         self.has(PLAN_MARKDOWN).then(|| self.name(PLAN_MARKDOWN))
     }
 
-    /// Updates plan.md to a plan that others wrote.
+    /// Updates plan.md to a plan that others wrote, the user's notes in it kept; those of the plan before too, where that
+    /// one was set aside without them being sent.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn refresh_plan_markdown(&self, markdown: &str) -> Result<(), MemoryError> {
-        match self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES) {
-            Ok(Some(bytes)) if bytes == markdown.as_bytes() => Ok(()),
-            _ => self.replace(PLAN_MARKDOWN, markdown.as_bytes(), 0o644),
+        let before = self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES);
+        let noted = match &before {
+            Ok(Some(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Ok(None) => self.unsent_plan_markdown()?,
+            Err(_) => None,
+        };
+        let carried = noted.as_deref().map_or(Cow::Borrowed(markdown), |noted| with_notes_of(noted, markdown));
+        match before {
+            Ok(Some(bytes)) if bytes == carried.as_bytes() => Ok(()),
+            _ => self.replace(PLAN_MARKDOWN, carried.as_bytes(), 0o644),
         }
+    }
+
+    /// The user's notes in plan.md.
+    pub fn plan_notes(&self, plan: Option<&PlanOutput>) -> Vec<PlanNote> {
+        let text = self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES).ok().flatten();
+        text.map(|text| plan_notes(&String::from_utf8_lossy(&text), plan)).unwrap_or_default()
+    }
+
+    /// Takes notes out of plan.md: those that begin at these lines, from 1, or all of them. Answers how many.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn discard_plan_notes(&self, at: Option<&[u32]>) -> Result<usize, MemoryError> {
+        let text = self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES);
+        let text = text.map_err(|fault| self.file_error("read", PLAN_MARKDOWN, fault.into()))?;
+        let Some(text) = text.map(|text| String::from_utf8_lossy(&text).into_owned()) else { return Ok(0) };
+        let rest = without_notes(&text, at);
+        let gone = plan_notes(&text, None).len() - plan_notes(&rest, None).len();
+        if gone > 0 {
+            self.replace(PLAN_MARKDOWN, rest.as_bytes(), 0o644)?;
+        }
+        Ok(gone)
+    }
+
+    /// plan.md of the plan that was set aside last, where its notes were not sent.
+    fn unsent_plan_markdown(&self) -> Result<Option<String>, MemoryError> {
+        let past = self.past()?;
+        let Some(entry) = past.entries.iter().rev().find(|entry| self.has(&format!("{entry}/{PLAN_MARKDOWN}"))) else {
+            return Ok(None);
+        };
+        if self.has(&format!("{entry}/{FEEDBACK}")) {
+            return Ok(None);
+        }
+        let text = self.read(&format!("{entry}/{PLAN_MARKDOWN}"), MAX_MARKDOWN_BYTES).ok().flatten();
+        Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned()))
     }
 
     /// The text of a file beside its template; `None` if there is nothing else.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::checks::{ChecksAnswered, answer_checks};
 use super::content::GateSources;
-use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput};
+use super::notes;
+use crate::contracts::{ApprovedBy, Decision, Handoff, PlanNote, PlanOutput};
 use crate::memory::{MemoryError, Store};
 use crate::workflow::decide::next::{Next, next_phase};
 use crate::workflow::run::error::StartError;
@@ -27,6 +28,8 @@ pub struct Answered {
     pub tasks: Vec<String>,
     /// What became of what was said of the checks.
     pub checks: ChecksAnswered,
+    /// The notes in plan.md that were not sent.
+    pub notes: Vec<PlanNote>,
 }
 
 /// What a person answers from outside a run.
@@ -104,30 +107,29 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
         plan_version: planned.map(|plan| plan.plan_version),
         tasks: tasks.unwrap_or_else(all),
         checks: checks_answered,
+        notes: memory.notes,
     })
 }
 
-/// Ask for a new plan, from whatever process: a run that waits at its gate plans again. Answers whether one does.
+/// Ask for a new plan, from whatever process, with the notes in plan.md: a run that waits at its gate plans again. Answers
+/// how many notes went along; `None` where no run waits, and nothing is done.
 ///
 /// # Errors
-/// When there is no plan to change, or it is being implemented.
-pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartError> {
+/// When there is no plan to change, neither words nor notes say what should be different, or it is being implemented.
+pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<Option<usize>, StartError> {
     let memory = store.load_for_repair()?;
     let waits = store.workflow_holder().is_some();
     if !memory.has_plan() {
         return Err(StartError::Usage(NO_PLAN.to_owned()));
     }
-    if feedback.trim().is_empty() {
-        return Err(StartError::Usage("the feedback is empty; say what should be different about the plan".to_owned()));
-    }
     if !waits {
-        return Ok(false);
+        notes::with_notes(&memory, feedback)?;
+        return Ok(None);
     }
     if memory.approval.is_some() {
         return Err(StartError::Usage("the plan was answered already; cancel the run to change it".to_owned()));
     }
-    store.revise_plan(feedback.trim())?;
-    Ok(true)
+    notes::revise(store, &memory, feedback).map(Some)
 }
 
 /// Some tasks can be approved when their dependencies are among them or done.

@@ -7,20 +7,21 @@ use jiff::Timestamp;
 use super::answer::check_subset;
 use super::checks::answer_checks;
 use super::content::GateSources;
+use super::notes;
 use super::watch::{answered_elsewhere, is_gone, repaired};
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile};
 use crate::memory::{FaultyPlan, Memory};
-use crate::text::{plural, short_line};
+use crate::text::{count, short_line};
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::decide::rounds::tasks_to_approve;
 use crate::workflow::foreign::discount::warnings_at_gate;
-use crate::workflow::run::error::PhaseError;
+use crate::workflow::run::error::{PhaseError, StartError};
 use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::PLAN;
-use crate::workflow::run::question::{FaultyGate, Gate, GateAnswer, GateContent, GateTask};
+use crate::workflow::run::question::{FaultyGate, Gate, GateAnswer, GateContent, GateNotes, GateTask};
 
 /// Characters shown of a question in a message.
 const LONGEST_QUESTION: usize = 300;
@@ -87,10 +88,7 @@ pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
             run.emit(PLAN, EventStatus::Progress, "Approved");
         }
         GateAnswer::Reject => write(run, &gate, Decision::Rejected, ApprovedBy::Person, None)?,
-        GateAnswer::Revise { feedback } => {
-            run.store.revise_plan(&feedback)?;
-            run.emit(PLAN, EventStatus::Progress, "Changes were asked for");
-        }
+        GateAnswer::Revise { feedback } => revise_plan(run, &feedback)?,
         GateAnswer::Edited => {}
         GateAnswer::Wait => return Ok(GateEnd::Waiting(waiting)),
     }
@@ -119,6 +117,20 @@ async fn settle_checks(run: &Arc<Run>, gate: &Gate) -> Result<bool, PhaseError> 
         Err(error) => run.emit(PLAN, EventStatus::Progress, format!("warning: {error}")),
     }
     Ok(true)
+}
+
+/// Set the plan aside for one that answers to the feedback and the notes in plan.md. What cannot be sent is told, and the
+/// gate asks again.
+fn revise_plan(run: &Run, feedback: &str) -> Result<(), PhaseError> {
+    let (memory, _faults) = run.store.inspect()?;
+    let message = match notes::revise(&run.store, &memory, feedback) {
+        Ok(0) => "Changes were asked for".to_owned(),
+        Ok(sent) => format!("Changes were asked for, with {} on the plan", count(sent, "note")),
+        Err(StartError::Memory(error)) => return Err(error.into()),
+        Err(error) => format!("warning: {error}"),
+    };
+    run.emit(PLAN, EventStatus::Progress, message);
+    Ok(())
 }
 
 fn is_auto(run: &Run) -> bool {
@@ -155,10 +167,7 @@ async fn wait_for_repair(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usi
                 let (decision, by) = (Decision::Rejected, ApprovedBy::Person);
                 run.store.write_approval(&faulty.sha256, decision, by, None, Timestamp::now())?;
             }
-            (GateAnswer::Revise { feedback }, Some(_)) => {
-                run.store.revise_plan(&feedback)?;
-                run.emit(PLAN, EventStatus::Progress, "Changes were asked for");
-            }
+            (GateAnswer::Revise { feedback }, Some(_)) => revise_plan(run, &feedback)?,
             (GateAnswer::Wait, _) => return Ok(GateEnd::Waiting(waiting)),
             _ => {}
         }
@@ -184,6 +193,10 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
     // A plan written or edited by others has no plan.md of its own yet.
     run.store.refresh_plan_markdown(&content.markdown)?;
     let plan = loaded.plan.clone();
+    let notes = {
+        let (store, plan) = (run.store.clone(), plan.clone());
+        GateNotes::new(move || store.plan_notes(Some(&plan)))
+    };
     let tasks = plan
         .tasks
         .iter()
@@ -200,6 +213,7 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
         task: memory.task_text(),
         content,
         tasks,
+        notes,
         usage: run.context.budget.used_by_workflow(),
         plan_md: run.store.name("plan.md"),
         plan_json: run.store.name("plan.json"),
@@ -208,7 +222,7 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
 }
 
 fn waiting_message(gate: &Gate, auto: bool) -> String {
-    let count = gate.tasks.len();
+    let tasks = gate.tasks.len();
     let why = if auto {
         let protected = ProtectedFile::named(&gate.content.protected, false)
             .map(|files| format!(" It writes protected files, which only a person can approve: {files}."));
@@ -219,11 +233,7 @@ fn waiting_message(gate: &Gate, auto: bool) -> String {
         String::new()
     };
     let asks = asks(&gate.content.questions);
-    format!(
-        "The plan (version {}, {count} {}) waits for your answer.{asks}{why}",
-        gate.plan.plan_version,
-        plural(count, "task"),
-    )
+    format!("The plan (version {}, {}) waits for your answer.{asks}{why}", gate.plan.plan_version, count(tasks, "task"),)
 }
 
 /// The questions of a plan in the line that tells of it; the gate shows them whole.

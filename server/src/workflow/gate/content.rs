@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use super::checks::GateChecks;
 use crate::config::Settings;
 use crate::contracts::{
-    Estimate, FlaggedFile, GateFacts, PlanOutput, PlanResults, ProtectedFile, RepoPath, Task, TaskSize, Usage,
-    plan_markdown, plan_markdown_with_results,
+    Estimate, FlaggedFile, GateFacts, PlanChanges, PlanOutput, PlanResults, ProtectedFile, RepoPath, Task, TaskSize,
+    Usage, plan_markdown, plan_markdown_with_results,
 };
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
 use crate::models::{Models, Tier};
 use crate::workflow::run::costs::{Costs, Spent};
 use crate::workflow::run::phase::{Phases, Run};
-use crate::workflow::run::question::{GateContent, TierModel};
+use crate::workflow::run::question::{GateContent, PreviousVersion, TierModel};
 use crate::workspace::{GitFolders, Protection, Workspace, flag, in_git_folder, protection};
 
 /// What a gate's content comes from, beside the memory.
@@ -48,7 +48,9 @@ impl GateSources<'_> {
     pub(crate) fn content(&self, memory: &Memory, loaded: &LoadedPlan) -> GateContent {
         let plan = &loaded.plan;
         let estimate = estimate(self, memory, plan);
-        let facts = GateFacts { estimate: Some(estimate), ..self.facts(plan) };
+        let previous = memory.previous_plan.as_ref();
+        let changes = previous.map(|previous| PlanChanges::between(&previous.plan, plan));
+        let facts = GateFacts { changes, estimate: Some(estimate), ..self.facts(plan) };
         let markdown = plan_markdown(plan, &memory.task_text(), &facts);
         let GateFacts { protected, flagged, questions, checks, offered_checks, .. } = facts;
         let models = self.models.map(tier_models).unwrap_or_default();
@@ -66,6 +68,10 @@ impl GateSources<'_> {
             checks,
             offered_checks,
             warnings,
+            previous: previous.map(|previous| PreviousVersion {
+                plan_version: previous.plan.plan_version,
+                plan_md: previous.plan_md.clone(),
+            }),
         }
     }
 
@@ -136,6 +142,7 @@ impl GateSources<'_> {
             questions: questions(plan),
             checks: checks.shown(),
             offered_checks: checks.offered(),
+            changes: None,
             estimate: None,
         }
     }

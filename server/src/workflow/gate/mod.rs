@@ -7,5 +7,6 @@ pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod checks;
 pub(crate) mod content;
+pub(crate) mod notes;
 pub(crate) mod skipped;
 pub(crate) mod watch;

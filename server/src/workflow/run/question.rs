@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::Serialize;
 
-use crate::contracts::{Complexity, Estimate, FlaggedFile, GateCheck, OfferedCheck, PlanOutput, ProtectedFile, Usage};
+use crate::contracts::{
+    Complexity, Estimate, FlaggedFile, GateCheck, OfferedCheck, PlanNote, PlanOutput, ProtectedFile, Usage,
+};
 use crate::memory::FileFaults;
 
 /// What a person is shown before anything is written.
@@ -17,12 +21,36 @@ pub struct Gate {
     pub content: GateContent,
     /// Each task as it will run.
     pub tasks: Vec<GateTask>,
+    /// The notes in plan.md, as they are by now.
+    pub notes: GateNotes,
     /// What the workflow has used so far.
     pub usage: Usage,
     /// plan.md and plan.json, relative to the workspace root.
     pub plan_md: String,
     /// See `plan_md`.
     pub plan_json: String,
+}
+
+/// Reads the user's notes in plan.md, which come and go while the gate stands.
+#[derive(Clone)]
+pub struct GateNotes(Arc<dyn Fn() -> Vec<PlanNote> + Send + Sync>);
+
+impl GateNotes {
+    /// Read by this function.
+    pub fn new(read: impl Fn() -> Vec<PlanNote> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Those that were not sent, as they are now.
+    pub fn read(&self) -> Vec<PlanNote> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for GateNotes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GateNotes")
+    }
 }
 
 /// What every face shows of a plan that waits for an answer.
@@ -48,6 +76,17 @@ pub struct GateContent {
     pub offered_checks: Vec<OfferedCheck>,
     /// What a person should know of how the plan came here: what counts as absent, what was done elsewhere.
     pub warnings: Vec<String>,
+    /// The plan before this one; `None` of a first plan.
+    pub previous: Option<PreviousVersion>,
+}
+
+/// The plan that was shown before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PreviousVersion {
+    /// Its version.
+    pub plan_version: u32,
+    /// plan.md as it stood then, relative to the workspace root, where it is there.
+    pub plan_md: Option<String>,
 }
 
 /// The model of a tier.
@@ -106,9 +145,9 @@ pub enum GateAnswer {
         /// Ids, or `None` for all.
         tasks: Option<Vec<String>>,
     },
-    /// Plan again with these words.
+    /// Plan again with these words and the notes in plan.md.
     Revise {
-        /// What should be different.
+        /// What should be different; may be empty where there are notes.
         feedback: String,
     },
     /// plan.json was edited: read it again and ask again.

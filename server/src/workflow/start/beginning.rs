@@ -12,6 +12,7 @@ use crate::workflow::decide::next::{FixScope, Next, next_phase};
 use crate::workflow::decide::rounds;
 use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::answer::{NO_PLAN, check_subset};
+use crate::workflow::gate::notes;
 use crate::workflow::gate::skipped::check_finished;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::goal::Goal;
@@ -138,7 +139,9 @@ impl Beginning {
                 Ok(Self::with(task.around([first])))
             }
             Goal::Revise { .. } if !memory.has_plan() => Err(StartError::Usage(NO_PLAN.to_owned())),
-            Goal::Revise { feedback } => Ok(Self::with(vec![Preparation::RevisePlan(tidied(feedback))])),
+            Goal::Revise { feedback } => {
+                Ok(Self::with(vec![Preparation::RevisePlan(notes::with_notes(memory, &tidied(feedback))?)]))
+            }
         }
     }
 

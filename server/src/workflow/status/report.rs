@@ -13,7 +13,7 @@ use super::states::{IssueState, NextStep, PhaseState, TaskState, WorkflowState};
 use super::ways_on::{WayOn, WayOnId, fix, ways_on};
 use super::words::Telling;
 use crate::config::Settings;
-use crate::contracts::Usage;
+use crate::contracts::{PlanNote, Usage};
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::{Models, RECORDED_ACCOUNT};
 use crate::text::safe_line;
@@ -55,8 +55,8 @@ pub struct Status {
     pub issues: Vec<IssueStatus>,
     /// The plan that waits for an answer; null also where plan.json breaks its contract, and so cannot be shown.
     pub gate: Option<GateContent>,
-    /// The user's notes on the plan.
-    pub notes: Vec<NoteStatus>,
+    /// The user's notes in plan.md that were not sent.
+    pub notes: Vec<PlanNote>,
     /// The checks of the last round, with their results.
     pub checks: Vec<CheckRow>,
     /// What keeps checks from everything else, `view`, `landlock` or `none`, and why; null where none ran.
@@ -77,17 +77,6 @@ pub struct Status {
     pub ways_on: Vec<WayOn>,
     /// What a person should know of how this was found: what counts as absent, and what was done elsewhere.
     pub warnings: Vec<String>,
-}
-
-/// A note of the user's on the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NoteStatus {
-    /// Its line in plan.md, from 1.
-    pub line: u32,
-    /// The task it is about.
-    pub task: Option<String>,
-    /// Its words.
-    pub text: String,
 }
 
 /// A fault of a file of the memory folder.
@@ -331,7 +320,7 @@ impl StatusReader {
             ways_on: ways_on(&situation, &facts),
             tasks,
             gate,
-            notes: Vec::new(),
+            notes: memory.notes.clone(),
             checks: check_rows(&memory, store),
             sandbox: sandbox(&memory, &events),
             faults: faults.iter().filter(|faulty| store.stops_workflow(faulty)).flat_map(fault_states).collect(),

@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Review(ReviewArguments),
     /// Approve the plan.
     Approve(ApproveArguments),
+    /// Plan again with the notes in plan.md.
+    SendNotes(NotesArguments),
+    /// Take notes out of plan.md.
+    DiscardNotes(DiscardArguments),
     /// Reject the plan.
     Reject,
     /// The status of the workflow.
@@ -129,6 +133,33 @@ pub(crate) struct ApproveArguments {
     /// Of the commands that the gate offers as checks, those to remember, by id; the others are not offered again.
     #[serde(rename = "rememberChecks", deserialize_with = "ids_or_one")]
     pub(crate) remember_checks: Option<Vec<String>>,
+}
+
+/// Arguments of `baton.sendNotes`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NotesArguments {
+    /// Notes beside those in plan.md: what a client's own interface took.
+    pub(crate) notes: Option<Vec<NoteArgument>>,
+}
+
+/// A note on the plan.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoteArgument {
+    /// The id of the task that it is about; without one the whole plan.
+    #[serde(default)]
+    pub(crate) task: Option<String>,
+    /// What it says.
+    pub(crate) text: String,
+}
+
+/// Arguments of `baton.discardNotes`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DiscardArguments {
+    /// The lines of plan.md, from 1, at which they begin; without any all are discarded.
+    pub(crate) lines: Option<Vec<u32>>,
 }
 
 /// Arguments of `baton.rollback`.
@@ -255,7 +286,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 23] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -291,6 +322,18 @@ const ROWS: [Row; 21] = [
         first_field: Some("tasks"),
         usage: "it takes {tasks?: [ids], planSha256?, trustChecks?: [ids], rememberChecks?: [ids], folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
         read: |fields| with_arguments(fields, Command::Approve),
+    },
+    Row {
+        id: "baton.sendNotes",
+        first_field: None,
+        usage: "it takes {notes?: [{task?, text}], folder?}",
+        read: |fields| with_arguments(fields, Command::SendNotes),
+    },
+    Row {
+        id: "baton.discardNotes",
+        first_field: None,
+        usage: "it takes {lines?: [numbers], folder?}",
+        read: |fields| with_arguments(fields, Command::DiscardNotes),
     },
     Row {
         id: "baton.reject",

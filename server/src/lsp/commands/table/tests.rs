@@ -19,6 +19,8 @@ fn the_contract_lists_exactly_these_commands() {
         "implement",
         "review",
         "approve",
+        "sendNotes",
+        "discardNotes",
         "reject",
         "status",
         "cancel",

@@ -22,7 +22,7 @@ use crate::lsp::wire::client::{Client, RequestError};
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::to_proto::plain;
 use crate::lsp::wire::window;
-use crate::workflow::{Approver, CheckAnswer, FaultyGate, Gate, GateAnswer, GateContent};
+use crate::workflow::{Approver, CheckAnswer, FaultyGate, Gate, GateAnswer, GateContent, left_notes};
 
 const VIEW: &str = "View";
 const LATER: &str = "Later";
@@ -32,6 +32,9 @@ const REJECT: &str = "Reject";
 const APPROVE: &str = "Approve";
 const PLAN_AGAIN: &str = "Plan again";
 const KEEP_WRITING: &str = "Keep writing";
+const NOT_YET: &str = "Not Yet";
+const SEND_NOTES: &str = "Send";
+const APPROVE_WITHOUT: &str = "Approve Without";
 
 /// How long the question may stand unanswered before a message says how else to answer: some editors show a question
 /// only for moments, and some not at all.
@@ -87,7 +90,12 @@ impl EditorGate {
                     Some(refused) => {
                         window::show_message(&self.client, MessageType::WARNING, format!("Baton: {refused}."));
                     }
-                    None => return GateAnswer::Approve { tasks: None },
+                    None => {
+                        // Without an answer the question is asked again.
+                        if let Some(answer) = self.unsent_notes(gate).await {
+                            return answer;
+                        }
+                    }
                 },
                 Ok(Some(REJECT)) => return GateAnswer::Reject,
                 Ok(Some(VIEW)) => self.view(gate).await,
@@ -129,6 +137,21 @@ impl EditorGate {
                 self.show_how_to_answer(gate);
                 asked.await
             }
+        }
+    }
+
+    /// What an approval comes to where notes in plan.md were not sent: a person says it. `None` approves nothing.
+    async fn unsent_notes(&self, gate: &Gate) -> Option<GateAnswer> {
+        let notes = gate.notes.clone();
+        let notes = blocking(move || Ok(notes.read())).await.unwrap_or_default();
+        let approve = Some(GateAnswer::Approve { tasks: None });
+        let Some(left) = left_notes(&notes) else { return approve };
+        let titles = [NOT_YET, SEND_NOTES, APPROVE_WITHOUT];
+        let asked = format!("Baton: {left}.");
+        match window::ask(&self.client, MessageType::WARNING, asked, &titles).await.ok().flatten().as_deref() {
+            Some(SEND_NOTES) => Some(GateAnswer::Revise { feedback: String::new() }),
+            Some(APPROVE_WITHOUT) => approve,
+            _ => None,
         }
     }
 

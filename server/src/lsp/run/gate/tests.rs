@@ -6,6 +6,7 @@ use super::*;
 use crate::config::Settings;
 use crate::contracts::{Complexity, Estimate, ProtectedFile, Spending, Usage};
 use crate::lsp::wire::client::{Outgoing, Refusal};
+use crate::workflow::GateNotes;
 use crate::workflow::GateTask;
 use crate::workspace::Workspace;
 
@@ -44,8 +45,10 @@ pub(in super::super) fn gate() -> Gate {
             checks: Vec::new(),
             offered_checks: Vec::new(),
             warnings: Vec::new(),
+            previous: None,
         },
         tasks: vec![task],
+        notes: GateNotes::new(Vec::new),
         usage: Usage { input_tokens: 18_200, cost_usd: Some(0.042), ..Usage::default() },
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: ".agent_memory/plan.json".to_owned(),
