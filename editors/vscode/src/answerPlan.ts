@@ -6,7 +6,8 @@ import type { TextDocument } from "vscode";
 import type { GatePanel } from "./gatePanel";
 import { openFile } from "./openFile";
 import { openGate } from "./present";
-import type { CheckAnswer, PlanRefusal } from "./protocol";
+import { isApprovedWithoutNotes } from "./planNotes";
+import { planRefusal, type CheckAnswer, type PlanRefusal } from "./protocol";
 import { isApprovedUnsaved } from "./unsaved";
 import { withWords, type Drafts } from "./words";
 import type { Workflow } from "./workflows";
@@ -25,7 +26,7 @@ export async function approve(
     void window.showInformationMessage(`${workflow.title}: this is the plan as it is now. Read it, then approve it.`);
     return;
   }
-  if (!(await isApprovedUnsaved(workflow, tasks))) {
+  if (!(await isApprovedWithoutNotes(workflow, gatePanel)) || !(await isApprovedUnsaved(workflow, tasks))) {
     return;
   }
   const answer = { tasks, ...checks };
@@ -58,12 +59,6 @@ async function tryToApprove(
     }
     return refusal;
   }
-}
-
-function planRefusal(error: unknown): PlanRefusal | undefined {
-  const data = error instanceof Error && "data" in error ? (error.data as Partial<PlanRefusal> | undefined) : undefined;
-  const { kind, uri } = data ?? {};
-  return (kind === "stale_plan" || kind === "unsaved") && typeof uri === "string" ? { kind, uri } : undefined;
 }
 
 const SAVE = "Save and Approve";

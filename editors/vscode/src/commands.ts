@@ -4,6 +4,7 @@ import type { Disposable, QuickPickItem } from "vscode";
 import { approve, askForChanges, editPlan } from "./answerPlan";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
+import { comparePlans, sendNotes } from "./planNotes";
 import { contextKeys, failedChecks, headline, oneLine, openGate, openIssues, phaseChoices, placeOf } from "./present";
 import type { CheckAnswer, CheckStatus, Issue, PhaseName } from "./protocol";
 import { statusMenu } from "./statusMenu";
@@ -103,6 +104,8 @@ export function workflowCommands(parts: Parts): Disposable[] {
       }
     },
     askForChanges: (workflow) => askForChanges(drafts, workflow),
+    sendNotes: (workflow) => sendNotes(workflow, gatePanel),
+    comparePlans: (workflow) => comparePlans(workflow),
     editPlan: (workflow) => editPlan(workflow),
     rejectPlan: async (workflow) => {
       if (await isSure(workflow, "Reject this plan? The workflow ends; nothing of it is written.", "Reject")) {

@@ -11,6 +11,11 @@ const markdown = new MarkdownIt({ html: false, linkify: false });
 /** What the page says when a check is ticked, and by itself when it is shown; no answer to the plan. */
 export const TICKED = "ticked";
 
+/** What the page is told, and tells: how many notes stand in plan.md. */
+export interface NotesInFile {
+  notes: number;
+}
+
 export interface GatePage {
   gate: Gate | GateStatus;
   usage: Usage | undefined;
@@ -18,30 +23,40 @@ export interface GatePage {
   hasChoice: boolean;
   /** URI of the workspace folder, by which the page is found again after a reload. */
   folder: string;
+  /** Notes that stand in plan.md. */
+  notes: number;
   nonce: string;
 }
 
-export function gateHtml({ gate, usage, hasChoice, folder, nonce }: GatePage): string {
+export function gateHtml({ gate, usage, hasChoice, folder, notes, nonce }: GatePage): string {
   const body = `<header>
 <div class="buttons" role="group" aria-label="Answer to the plan">
 ${BUTTONS.filter(({ answer }) => hasChoice || answer !== "approveSome")
   .map(button)
   .join("\n")}
+${previous(gate)}
 </div>
 <p class="costs">${escape(costs(gate, usage))}</p>
 ${warnings(gate)}
 ${checks(gate)}
 </header>
 <main>${markdown.render(withoutFacts(gate.markdown))}</main>`;
-  return page(body, { plan: gate.plan_sha256, folder, nonce });
+  return page(body, { plan: gate.plan_sha256, folder, notes, nonce });
 }
 
 /** The page of before a reload, until the server has said what waits. */
 export function waitingHtml(folder: string, nonce: string): string {
-  return page('<p class="costs">Reading the plan…</p>', { plan: "", folder, nonce });
+  return page('<p class="costs">Reading the plan…</p>', { plan: "", folder, notes: 0, nonce });
 }
 
-function page(body: string, { plan, folder, nonce }: { plan: string; folder: string; nonce: string }): string {
+interface Facts {
+  plan: string;
+  folder: string;
+  notes: number;
+  nonce: string;
+}
+
+function page(body: string, { plan, folder, notes, nonce }: Facts): string {
   const csp = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
   return `<!DOCTYPE html>
 <html lang="en">
@@ -51,7 +66,7 @@ function page(body: string, { plan, folder, nonce }: { plan: string; folder: str
 <title>Plan</title>
 <style nonce="${nonce}">${STYLE}</style>
 </head>
-<body data-plan="${escape(plan)}" data-folder="${escape(folder)}">
+<body data-plan="${escape(plan)}" data-folder="${escape(folder)}" data-notes="${String(notes)}">
 ${body}
 <script nonce="${nonce}">${SCRIPT}</script>
 </body>
@@ -63,9 +78,17 @@ interface GateButton {
   label: string;
   /** The tooltip, which a screen reader says after the label. */
   title: string;
+  /** Shown by the page itself, once there is something to send. */
+  hidden?: boolean;
 }
 
 const BUTTONS: readonly GateButton[] = [
+  {
+    answer: "sendNotes",
+    label: "Send Notes",
+    title: "The plan is made anew by your notes on this page and in plan.md, and you are asked again",
+    hidden: true,
+  },
   { answer: "approve", label: "Approve", title: "The agents begin" },
   { answer: "approveSome", label: "Approve Some…", title: "Only the tasks you choose" },
   {
@@ -77,9 +100,21 @@ const BUTTONS: readonly GateButton[] = [
   { answer: "reject", label: "Reject", title: "The workflow ends with nothing of this plan written" },
 ];
 
-function button({ answer, label, title }: GateButton): string {
-  const primary = answer === "approve" ? ' class="primary"' : "";
-  return `<button data-answer="${answer}"${primary} title="${escape(title)}">${label}</button>`;
+function button({ answer, label, title, hidden }: GateButton): string {
+  const primary = answer === "approve" || answer === "sendNotes" ? ' class="primary"' : "";
+  const isHidden = hidden === true ? " hidden" : "";
+  return `<button data-answer="${answer}"${primary}${isHidden} title="${escape(title)}">${label}</button>`;
+}
+
+/** What is different from the plan before, where that can be shown. */
+function previous(gate: GateStatus): string {
+  return gate.previous?.plan_md == null
+    ? ""
+    : button({
+        answer: "comparePlans",
+        label: `Compare with Version ${String(gate.previous.plan_version)}`,
+        title: "What is different from the plan before",
+      });
 }
 
 /** The plan without what plan.md says before it: on the page that stands in the header, always in sight. */
@@ -182,20 +217,69 @@ const chosen = (kind) => {
   const ids = boxes.filter((box) => box.checked && kind in box.dataset).map(idOf);
   return ids.length === 0 ? undefined : ids;
 };
-const say = (answer) => {
+let inFile = Number(document.body.dataset.notes);
+// A note box below each heading; what is written there is kept with the page until it is sent.
+const noteBoxes = plan === "" ? [] : [...document.querySelectorAll("main h1, main h2, main h3")].map((heading, place) => {
+  const words = heading.textContent;
+  const task = heading.tagName === "H3" ? words.split(" · ")[0] : undefined;
+  const about = heading.tagName === "H1" ? "the plan" : (task ?? words);
+  const add = document.createElement("button");
+  add.className = "add";
+  add.textContent = "Add Note";
+  add.title = "Say what should be different about " + about;
+  const box = document.createElement("textarea");
+  box.rows = 3;
+  box.hidden = true;
+  box.placeholder = "What should be different about " + about + "?";
+  box.setAttribute("aria-label", "Note on " + about);
+  heading.append(" ", add);
+  heading.after(box);
+  add.addEventListener("click", () => { box.hidden = false; box.focus(); });
+  box.addEventListener("input", keep);
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { say("sendNotes"); }
+    if (event.key === "Escape" && box.value.trim() === "") { box.hidden = true; add.focus(); }
+  });
+  return { box, place, note: (text) => (task !== undefined ? { task, text } : { text: heading.tagName === "H2" ? "On “" + words + "”: " + text : text }) };
+});
+const notes = () => noteBoxes.filter(({ box }) => box.value.trim() !== "").map(({ box, note }) => note(box.value.trim()));
+const send = document.querySelector("button[data-answer=sendNotes]");
+const countNotes = () => {
+  const all = notes().length + inFile;
+  if (send !== null) {
+    send.hidden = all === 0;
+    send.textContent = all === 1 ? "Send Note" : "Send " + all + " Notes";
+  }
+};
+window.addEventListener("message", ({ data }) => {
+  if (typeof data?.notes === "number") {
+    inFile = data.notes;
+    countNotes();
+  }
+});
+function say(answer) {
   const checks = { trustChecks: chosen("trust"), rememberChecks: chosen("remember") };
-  vscode.postMessage({ answer, plan, checks });
-};
-const keep = () => {
-  vscode.setState({ folder, plan, ticked: boxes.filter((box) => box.checked).map(idOf) });
+  vscode.postMessage({ answer, plan, checks, notes: notes() });
+}
+function keep() {
+  const written = noteBoxes.filter(({ box }) => box.value !== "").map(({ box, place }) => [place, box.value]);
+  vscode.setState({ folder, plan, ticked: boxes.filter((box) => box.checked).map(idOf), written });
+  countNotes();
   say("${TICKED}");
-};
+}
 if (plan === "") {
   vscode.setState({ ...kept, folder });
 } else {
   for (const box of boxes) {
     box.checked = kept.plan === plan && (kept.ticked ?? []).includes(idOf(box));
     box.addEventListener("change", keep);
+  }
+  for (const [place, text] of kept.plan === plan ? (kept.written ?? []) : []) {
+    const written = noteBoxes[place];
+    if (written !== undefined) {
+      written.box.value = text;
+      written.box.hidden = false;
+    }
   }
   keep();
 }
@@ -215,6 +299,11 @@ button:hover { background: var(--vscode-button-secondaryHoverBackground); }
 button.primary { color: var(--vscode-button-foreground); background: var(--vscode-button-background); }
 button.primary:hover { background: var(--vscode-button-hoverBackground); }
 button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
+button.add { margin-left: 0.6em; padding: 0 0.5em; font-size: 0.75rem; font-weight: normal; vertical-align: middle; opacity: 0.75; }
+button.add:hover, button.add:focus-visible { opacity: 1; }
+textarea { box-sizing: border-box; width: 100%; margin: 0.2em 0 0.8em; padding: 0.4em; font: inherit; resize: vertical;
+  color: var(--vscode-input-foreground); background: var(--vscode-input-background); border: 1px solid var(--vscode-input-border, var(--vscode-panel-border)); }
+textarea:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: -1px; }
 .costs { margin: 0.6em 0 0.3em; color: var(--vscode-descriptionForeground); }
 .warning { margin: 0.4em 0; padding: 0.3em 0.7em; border-left: 3px solid var(--vscode-editorWarning-foreground);
   background: var(--vscode-textBlockQuote-background); }

@@ -3,8 +3,9 @@ import { randomBytes } from "node:crypto";
 import { commands, Uri, ViewColumn, window } from "vscode";
 import type { Disposable, WebviewPanel } from "vscode";
 
-import { gateHtml, TICKED, waitingHtml } from "./gateHtml";
+import { gateHtml, TICKED, waitingHtml, type NotesInFile } from "./gateHtml";
 import { openGate } from "./present";
+import type { PageNote } from "./protocol";
 import type { Workflow, Workflows } from "./workflows";
 
 const ANSWERS: Record<string, string> = {
@@ -13,6 +14,8 @@ const ANSWERS: Record<string, string> = {
   askForChanges: "batonClient.askForChanges",
   edit: "batonClient.editPlan",
   reject: "batonClient.rejectPlan",
+  sendNotes: "batonClient.sendNotes",
+  comparePlans: "batonClient.comparePlans",
 };
 
 const VIEW = "baton.gate";
@@ -22,6 +25,7 @@ interface PageAnswer {
   answer?: unknown;
   plan?: unknown;
   checks?: unknown;
+  notes?: unknown;
 }
 
 interface Shown {
@@ -29,6 +33,10 @@ interface Shown {
   plan: string;
   /** The checks that are ticked, in the words of the page. */
   ticked: unknown;
+  /** The notes that were written on the page, in its words. */
+  written: unknown;
+  /** The notes in plan.md that the page was told of. */
+  inFile: number;
 }
 
 /** The plan that waits for an answer, beside what is being edited and without taking the focus. */
@@ -65,6 +73,11 @@ export class GatePanel implements Disposable {
     return this.shown.get(workflow)?.ticked;
   }
 
+  /** The notes that were written on the page of the plan that waits and not sent. */
+  notes(workflow: Workflow): PageNote[] {
+    return pageNotes(this.shown.get(workflow)?.written);
+  }
+
   /** The plan that waits is in sight, or a click away. */
   isShown(workflow: Workflow): boolean {
     return this.shown.has(workflow);
@@ -80,7 +93,9 @@ export class GatePanel implements Disposable {
     if (shown.plan !== gate.plan_sha256) {
       shown.plan = gate.plan_sha256;
       shown.ticked = undefined;
+      shown.written = undefined;
       const { status } = workflow.state;
+      shown.inFile = status?.notes?.length ?? 0;
       const tasks = "tasks" in gate ? gate.tasks : (status?.tasks ?? []);
       const nonce = randomBytes(16).toString("hex");
       this.seen.set(workflow, gate.plan_sha256);
@@ -89,6 +104,7 @@ export class GatePanel implements Disposable {
         usage: status?.usage,
         hasChoice: tasks.length > 1,
         folder: workflow.folder.uri.toString(),
+        notes: shown.inFile,
         nonce,
       });
     }
@@ -120,6 +136,12 @@ export class GatePanel implements Disposable {
     } else if (this.opens(workflow) && shown?.plan !== gate.plan_sha256) {
       this.answered.delete(workflow);
       this.show(workflow, true);
+    } else if (shown !== undefined) {
+      const notes = workflow.state.status?.notes?.length ?? 0;
+      if (notes !== shown.inFile) {
+        shown.inFile = notes;
+        void shown.panel.webview.postMessage({ notes } satisfies NotesInFile);
+      }
     }
   }
 
@@ -140,9 +162,12 @@ export class GatePanel implements Disposable {
 
   private attach(workflow: Workflow, panel: WebviewPanel): Shown {
     panel.iconPath = this.icon;
-    const shown: Shown = { panel, plan: "", ticked: undefined };
+    const shown: Shown = { panel, plan: "", ticked: undefined, written: undefined, inFile: 0 };
     panel.onDidDispose(() => this.shown.delete(workflow));
-    panel.webview.onDidReceiveMessage(({ answer, plan, checks }: PageAnswer) => {
+    panel.webview.onDidReceiveMessage(({ answer, plan, checks, notes }: PageAnswer) => {
+      if (plan === shown.plan) {
+        shown.written = notes;
+      }
       if (answer === TICKED && plan === shown.plan) {
         shown.ticked = checks;
       }
@@ -176,4 +201,15 @@ export class GatePanel implements Disposable {
     this.follow(workflow);
     return Promise.resolve();
   }
+}
+
+/** The notes that a page says were written on it. */
+export function pageNotes(said: unknown): PageNote[] {
+  const notes = Array.isArray(said) ? (said as unknown[]) : [];
+  return notes.flatMap((note) => {
+    const { task, text } = (typeof note === "object" && note !== null ? note : {}) as Record<string, unknown>;
+    return typeof text === "string" && text.trim() !== ""
+      ? [{ text, ...(typeof task === "string" ? { task } : {}) }]
+      : [];
+  });
 }

@@ -113,6 +113,8 @@ export function contextKeys(...states: State[]): Record<string, boolean> {
     "baton.fixable": some((state) => isIdle(state) && openIssues(state).length > 0),
     "baton.can_approve": has("approve"),
     "baton.can_revise": has("revise"),
+    "baton.has_notes": some(({ status }) => (status?.notes?.length ?? 0) > 0),
+    "baton.has_previous_plan": some((state) => openGate(state)?.previous?.plan_md != null),
     "baton.can_edit": has("edit"),
     "baton.can_reject": has("reject"),
     "baton.can_cancel": has("cancel") || some(({ run }) => run !== null),

@@ -11,6 +11,8 @@ export const serverCommands = [
   "baton.implement",
   "baton.review",
   "baton.approve",
+  "baton.sendNotes",
+  "baton.discardNotes",
   "baton.reject",
   "baton.status",
   "baton.cancel",
@@ -57,6 +59,7 @@ export function phaseCommand(phase: PhaseName): string {
 
 /** The commands for which agents are not at work. */
 const quick: ReadonlySet<string> = new Set<ServerCommand>([
+  "baton.discardNotes",
   "baton.reject",
   "baton.status",
   "baton.cancel",
@@ -194,6 +197,8 @@ export interface Status {
   issues: Issue[];
   /** The plan that waits for an answer. */
   gate: GateStatus | null;
+  /** The user's notes in plan.md that were not sent; absent from an older server. */
+  notes?: PlanNote[];
   /** What is wrong with the files of the memory folder; absent where nothing is. */
   faults?: Fault[];
   /** Absent, as are the criteria of tasks, from an older server. */
@@ -212,6 +217,22 @@ export interface Status {
   summary?: string;
   /** What can be done now and nothing else, the harmless first. */
   ways_on?: WayOn[];
+}
+
+/** A note to the planner. */
+export interface PlanNote {
+  /** Its line in plan.md, from 1. */
+  line: number;
+  /** The task that it is about; null where it is about something else. */
+  task: string | null;
+  text: string;
+}
+
+/** A note that was written on the page of the gate. */
+export interface PageNote {
+  /** Absent where it is about the plan. */
+  task?: string;
+  text: string;
 }
 
 export interface Spending {
@@ -244,6 +265,15 @@ export interface GateStatus {
   offered_checks?: { id: string; name: string; command: string; reason: string }[];
   /** What counts as absent, and what was done elsewhere. */
   warnings: string[];
+  /** The plan before this one; null, or absent from an older server, where there was none. */
+  previous?: PreviousPlan | null;
+}
+
+/** The plan that was shown before. */
+export interface PreviousPlan {
+  plan_version: number;
+  /** plan.md as it stood then, relative to the workspace folder. */
+  plan_md: string | null;
 }
 
 /** A check that runs after the work, or that is skipped until a person trusts it. */
@@ -290,6 +320,13 @@ export interface Fault {
 export interface PlanRefusal {
   kind: "stale_plan" | "unsaved";
   uri: string;
+}
+
+/** Why the server did not take an answer to a plan; undefined where it failed for another reason. */
+export function planRefusal(error: unknown): PlanRefusal | undefined {
+  const data = error instanceof Error && "data" in error ? (error.data as Partial<PlanRefusal> | undefined) : undefined;
+  const { kind, uri } = data ?? {};
+  return (kind === "stale_plan" || kind === "unsaved") && typeof uri === "string" ? { kind, uri } : undefined;
 }
 
 /** The notification `baton/phase`. */

@@ -27,7 +27,7 @@ const GATE: Gate = {
 };
 
 const page = (gate: Partial<Gate>, hasChoice = false): string =>
-  gateHtml({ gate: { ...GATE, ...gate }, usage: undefined, hasChoice, folder: "file:///w", nonce: "n0" });
+  gateHtml({ gate: { ...GATE, ...gate }, usage: undefined, hasChoice, folder: "file:///w", notes: 0, nonce: "n0" });
 
 describe("the page of the gate", () => {
   it("renders the plan, with what it cost and may cost", () => {
@@ -113,6 +113,16 @@ describe("the page of the gate", () => {
     assert.doesNotMatch(page({}), /checkbox" data-/);
   });
 
+  it("has room for notes, and compares with the plan before where there was one", () => {
+    const html = page({});
+    assert.match(html, /data-notes="0"/);
+    assert.match(html, /<button data-answer="sendNotes" class="primary" hidden /);
+    assert.doesNotMatch(html, /Compare with/);
+    const second = page({ previous: { plan_version: 1, plan_md: ".agent_memory/history/0001-revise/plan.md" } });
+    assert.match(second, /<button data-answer="comparePlans"[^>]*>Compare with Version 1</);
+    assert.doesNotMatch(page({ previous: { plan_version: 1, plan_md: null } }), /Compare with/);
+  });
+
   it("offers some of the tasks only where there are several", () => {
     assert.doesNotMatch(page({}), /Approve Some/);
     assert.match(page({}, true), /Approve Some…/);
@@ -142,7 +152,7 @@ describe("the page of the gate", () => {
       checks,
       warnings,
     };
-    const at = { hasChoice: false, folder: "file:///w", nonce: "n0" };
+    const at = { hasChoice: false, folder: "file:///w", notes: 0, nonce: "n0" };
     assert.equal(
       gateHtml({ gate: fromStatus, usage: USAGE, ...at }),
       gateHtml({ gate: delicate, usage: undefined, ...at }),
