@@ -323,6 +323,22 @@ M.subcommands = {
       run_phase(call.words[1])
     end,
   },
+  notes = {
+    uses = { 'baton.sendNotes' },
+    run = function()
+      require('baton.client').with(function(client)
+        require('baton.plan_notes').send(client)
+      end)
+    end,
+  },
+  compare = {
+    uses = { 'baton.status' },
+    run = function()
+      require('baton.client').with(function(client)
+        require('baton.plan_notes').compare(client)
+      end)
+    end,
+  },
   approve = {
     uses = { 'baton.approve' },
     takes = '[ids]',

@@ -2,12 +2,12 @@
 
 local M = {}
 
----@type table<string, table<'task'|'feedback'|'reason'|'tell', string>>
+---@type table<string, table<'task'|'feedback'|'note'|'reason'|'tell', string>>
 local kept = {}
 
 --- Keep words.
 ---@param root string
----@param kind 'task'|'feedback'|'reason'|'tell'
+---@param kind 'task'|'feedback'|'note'|'reason'|'tell'
 ---@param words? string
 function M.keep(root, kind, words)
   kept[root] = kept[root] or {}
@@ -16,7 +16,7 @@ end
 
 --- The words that were kept.
 ---@param root string
----@param kind 'task'|'feedback'|'reason'|'tell'
+---@param kind 'task'|'feedback'|'note'|'reason'|'tell'
 ---@return string?
 function M.of(root, kind)
   return kept[root] and kept[root][kind]
@@ -25,7 +25,7 @@ end
 --- Ask for words, beginning with those that were kept. They are kept until they have come to something, by
 --- `keep(root, kind, nil)`; also when the question is left.
 ---@param root string
----@param kind 'task'|'feedback'|'reason'|'tell'
+---@param kind 'task'|'feedback'|'note'|'reason'|'tell'
 ---@param prompt string
 ---@param done fun(words: string) Not called for none.
 function M.ask(root, kind, prompt, done)

@@ -111,7 +111,7 @@ end
 
 --- The words above the plan, as far as they fit.
 local function winbar(client, gate)
-  local keys = '<CR> answer · q close'
+  local keys = '<CR> answer · n note · s send · q close'
   local words = ('%s waits · %s'):format(M.title(gate, client.root_dir), keys)
   local fits = vim.fn.strdisplaywidth(words) < vim.api.nvim_win_get_width(window)
   return ' ' .. (fits and words or keys):gsub('%%', '%%%%')
@@ -123,6 +123,12 @@ end
 local function show(client, gate)
   local bufnr, is_new = view.buffer('plan', shown(gate), { filetype = 'markdown', root = client.root_dir })
   vim.keymap.set('n', '<CR>', '<Cmd>Baton gate<CR>', { buffer = bufnr, desc = 'Baton: answer' })
+  vim.keymap.set('n', 'n', function()
+    require('baton.plan_notes').add(client, bufnr, vim.api.nvim_win_get_cursor(0)[1])
+  end, { buffer = bufnr, desc = 'Baton: a note on what stands here' })
+  vim.keymap.set('n', 's', function()
+    require('baton.plan_notes').send(client)
+  end, { buffer = bufnr, desc = 'Baton: send the notes' })
   local is_shown = window
     and vim.api.nvim_win_is_valid(window)
     and vim.api.nvim_win_get_buf(window) == bufnr
@@ -224,7 +230,7 @@ local function ask_again(client, fault, plan_sha256, approval)
 end
 
 --- Approve the plan that the user was shown, or only some of its tasks.
-approve = function(client, plan_sha256, approval)
+local function approve_now(client, plan_sha256, approval)
   local bufnr = require('baton.unsaved').of_file(plan_json(client))
   if bufnr then
     return ask_what_is_approved(client, bufnr, plan_sha256, approval)
@@ -240,6 +246,12 @@ approve = function(client, plan_sha256, approval)
     view.say(what, nil, { root = client.root_dir })
   end, function(fault)
     return ask_again(client, fault, plan_sha256, approval)
+  end)
+end
+
+approve = function(client, plan_sha256, approval)
+  require('baton.plan_notes').before_approval(client, function()
+    approve_now(client, plan_sha256, approval)
   end)
 end
 

@@ -1,4 +1,4 @@
---- The server's code lenses, in the files that have them: plan.json and review.json.
+--- The server's code lenses, in the files that have them: plan.json, plan.md and review.json.
 
 local project = require('baton.project')
 
@@ -7,7 +7,7 @@ local M = {}
 local function has_lenses(bufnr)
   local name = vim.api.nvim_buf_get_name(bufnr)
   local folder, file = vim.fs.basename(vim.fs.dirname(name)), vim.fs.basename(name)
-  local known = file == 'plan.json' or file == 'review.json'
+  local known = vim.list_contains({ 'plan.json', 'plan.md', 'review.json' }, file)
   return known and vim.bo[bufnr].buftype == '' and folder == project.MEMORY
 end
 
@@ -40,7 +40,7 @@ function M.watch()
   local group = vim.api.nvim_create_augroup('baton.lenses', {})
   vim.api.nvim_create_autocmd({ 'LspAttach', 'BufEnter', 'InsertLeave', 'TextChanged', 'FileChangedShellPost' }, {
     group = group,
-    desc = 'Baton: show the code lenses of plan.json and review.json',
+    desc = 'Baton: show the code lenses of the plan and the review',
     callback = function(event)
       vim.schedule(function()
         M.refresh(event.buf)
