@@ -111,7 +111,7 @@ end
 
 --- The words above the plan, as far as they fit.
 local function winbar(client, gate)
-  local keys = '<CR> answer · n note · s send · q close'
+  local keys = '<CR> answer · c note · s send · q close'
   local words = ('%s waits · %s'):format(M.title(gate, client.root_dir), keys)
   local fits = vim.fn.strdisplaywidth(words) < vim.api.nvim_win_get_width(window)
   return ' ' .. (fits and words or keys):gsub('%%', '%%%%')
@@ -123,7 +123,7 @@ end
 local function show(client, gate)
   local bufnr, is_new = view.buffer('plan', shown(gate), { filetype = 'markdown', root = client.root_dir })
   vim.keymap.set('n', '<CR>', '<Cmd>Baton gate<CR>', { buffer = bufnr, desc = 'Baton: answer' })
-  vim.keymap.set('n', 'n', function()
+  vim.keymap.set('n', 'c', function()
     require('baton.plan_notes').add(client, bufnr, vim.api.nvim_win_get_cursor(0)[1])
   end, { buffer = bufnr, desc = 'Baton: a note on what stands here' })
   vim.keymap.set('n', 's', function()
