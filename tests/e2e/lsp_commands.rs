@@ -161,7 +161,7 @@ fn a_gate_is_answered_by_commands() {
     let mut client = session.lsp_client(&api);
     let (run, question) = client.run_to_gate(TASK);
     // Feedback is the Revise answer of the run that waits.
-    assert_eq!(client.execute("baton.plan", &[json!("Say good day")]), Ok(json!({ "run": run })));
+    assert_eq!(client.execute("baton.plan", &[json!("Say good day")]), Ok(json!({ "run": run, "notes": 0 })));
     client.wait_for_withdrawal(&question);
     let question = client.wait_for_question();
     assert!(message_text(&question).contains("plan 2 (1 task): The second approach."), "{}", message_text(&question));

@@ -51,7 +51,8 @@ fn run_with(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     exit_code_after(code, printed)
 }
 
-/// `baton plan --feedback` and `--notes`: the Revise answer of a gate that waits; where none does, the plan phase once more.
+/// `baton plan --feedback` and `--notes`: the Revise answer of a gate that waits; where none does, the plan phase once
+/// more, whose plan then waits for a person.
 pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, notes, models }: PlanArgs) -> Result<u8, Failure> {
     let session = Session::open(start, models.overrides())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
@@ -69,7 +70,11 @@ pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, notes, models }
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let report = EndReport { models, ..EndReport::of(&engine) };
     let end = block_on(drive(engine, request, None, Some(progress)))??;
-    exit_code_after(exit_code(&end.1), report.print(&end))
+    let code = match end.1.outcome {
+        Outcome::Done => PERSON,
+        _ => exit_code(&end.1),
+    };
+    exit_code_after(code, report.print(&end))
 }
 
 /// The runtime a run works on.

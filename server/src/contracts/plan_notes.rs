@@ -158,6 +158,7 @@ struct Line<'a> {
 fn lines(markdown: &str) -> impl Iterator<Item = Line<'_>> {
     let mut fence: Option<(char, usize)> = None;
     let mut heading = None;
+    let may_have_notes = begins_with_the_task_in_a_fence(markdown);
     markdown.trim_start_matches('\u{feff}').lines().map(move |text| {
         let trimmed = text.trim_start();
         let mark = trimmed.chars().next().filter(|mark| matches!(mark, '`' | '~'));
@@ -169,10 +170,18 @@ fn lines(markdown: &str) -> impl Iterator<Item = Line<'_>> {
             (Some(_), _) => {}
             (None, Some(mark)) if run >= 3 && !(mark == '`' && rest.contains('`')) => fence = Some((mark, run)),
             (None, _) if level(text) > 0 => heading = Some(text),
-            (None, _) => is_note = trimmed.starts_with('>'),
+            (None, _) => is_note = may_have_notes && trimmed.starts_with('>'),
         }
         Line { text, heading, is_note, in_code: fence.is_some() }
     })
+}
+
+/// Whether the task stands in a block of code, before the first section. Where it doesn't, an earlier version rendered the
+/// plan: it quoted the task by lines with `>` and left such lines of a model as they were, so that none can be told from
+/// a note.
+fn begins_with_the_task_in_a_fence(markdown: &str) -> bool {
+    let mut before_sections = markdown.lines().take_while(|line| level(line) != 2);
+    before_sections.any(|line| line.starts_with("```") || line.starts_with("~~~"))
 }
 
 /// The level of a heading; 0 of what is none.
@@ -300,6 +309,15 @@ mod tests {
             lines.insert(at + 1, (*note).to_owned());
         }
         format!("{}\n", lines.join("\n"))
+    }
+
+    #[test]
+    fn what_an_earlier_version_quoted_is_no_note() {
+        let text =
+            "# Plan, version 1\n\n> Greet by name\n\nAn approach\n\n> of a model\n\n## Tasks\n\n```\ncode\n```\n";
+        assert_eq!(plan_notes(text, None), []);
+        let fresh = rendered(&plan(1, "Greet", &["T1"]));
+        assert_eq!(with_notes_of(text, &fresh), fresh);
     }
 
     #[test]

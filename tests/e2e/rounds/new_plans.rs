@@ -82,7 +82,7 @@ fn what_a_person_must_decide_goes_on_when_they_do() {
 
     // Feedback: a new plan with the review in hand, and the gate.
     let (session, api) = escalated(vec![approves()]);
-    session.baton(["plan", "--feedback", "Use the other file."]).api(&api).run().expect(0);
+    session.baton(["plan", "--feedback", "Use the other file."]).api(&api).run().expect(3);
     assert_eq!(session.handoff("plan.json")["plan_version"], 2);
     let asked = api.first_message("plan", 1);
     assert!(asked.contains("Use the other file.") && asked.contains("The verdict is rejected."), "{asked}");
@@ -162,7 +162,7 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
     let api = script();
     session.run(&api, ["--task", "Do it"]).expect(3);
     session.baton(["plan", "--feedback", "  "]).api(&api).run().expect(2).reports("empty");
-    session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run().expect(0);
+    session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run().expect(3);
     let asked = api.first_message("plan", 1);
     assert!(asked.contains("The other file, please.") && asked.contains("The title of T1"), "{asked}");
     assert_eq!(

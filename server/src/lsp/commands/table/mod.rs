@@ -4,7 +4,7 @@
 //! empty object, so that an editor without a plugin can run every command. `folder` names a workspace folder by
 //! its URI where there are several.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tower_lsp::lsp_types::Url;
@@ -139,7 +139,8 @@ pub(crate) struct ApproveArguments {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct NotesArguments {
-    /// Notes beside those in plan.md: what a client's own interface took.
+    /// Notes beside those in plan.md: what a client's own interface took. A string is one note on the whole plan.
+    #[serde(deserialize_with = "notes_or_one")]
     pub(crate) notes: Option<Vec<NoteArgument>>,
 }
 
@@ -158,7 +159,8 @@ pub(crate) struct NoteArgument {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DiscardArguments {
-    /// The lines of plan.md, from 1, at which they begin; without any all are discarded.
+    /// The lines of plan.md, from 1, at which they begin; without any all are discarded. As a string: "3,7".
+    #[serde(deserialize_with = "lines_or_text")]
     pub(crate) lines: Option<Vec<u32>>,
 }
 
@@ -325,14 +327,14 @@ const ROWS: [Row; 23] = [
     },
     Row {
         id: "baton.sendNotes",
-        first_field: None,
-        usage: "it takes {notes?: [{task?, text}], folder?}",
+        first_field: Some("notes"),
+        usage: "it takes {notes?: [{task?, text}], folder?}, or one note on the plan as a string",
         read: |fields| with_arguments(fields, Command::SendNotes),
     },
     Row {
         id: "baton.discardNotes",
-        first_field: None,
-        usage: "it takes {lines?: [numbers], folder?}",
+        first_field: Some("lines"),
+        usage: "it takes {lines?: [numbers], folder?}, or lines as a string, as in \"3,7\"",
         read: |fields| with_arguments(fields, Command::DiscardNotes),
     },
     Row {
@@ -525,6 +527,42 @@ fn ids_or_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<S
         Ids::List(ids) => ids,
         Ids::Text(text) => text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
     }))
+}
+
+/// Notes as a list, or one on the whole plan as a string.
+fn notes_or_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<NoteArgument>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "notes are a list of {task?, text}, or one note as a string")]
+    enum Notes {
+        List(Vec<NoteArgument>),
+        Text(String),
+    }
+    Ok(Option::<Notes>::deserialize(deserializer)?.map(|notes| match notes {
+        Notes::List(notes) => notes,
+        Notes::Text(text) => vec![NoteArgument { task: None, text }],
+    }))
+}
+
+/// Numbers of lines as a list, or as one string with commas between them.
+fn lines_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u32>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "lines are a list of numbers, or one string with commas between them")]
+    enum Lines {
+        List(Vec<u32>),
+        Text(String),
+    }
+    let number = |text: &str| text.parse().map_err(|_| D::Error::custom(format!("{text:?} is no number of a line")));
+    match Option::<Lines>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Lines::List(lines)) => Ok(Some(lines)),
+        Some(Lines::Text(text)) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(number)
+            .collect::<Result<_, _>>()
+            .map(Some),
+    }
 }
 
 #[cfg(test)]

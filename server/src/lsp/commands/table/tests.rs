@@ -74,6 +74,10 @@ fn a_bare_string_stands_for_the_first_field() {
         ("baton.dismissIssue", Command::DismissIssue(DismissArguments { ids: one(), ..DismissArguments::default() })),
         ("baton.restoreIssue", Command::RestoreIssue(RestoreArguments { id: None, ids: one() })),
         ("baton.accept", Command::Accept(AcceptArguments { because: text() })),
+        ("baton.sendNotes", {
+            let note = NoteArgument { task: None, text: "x".to_owned() };
+            Command::SendNotes(NotesArguments { notes: Some(vec![note]) })
+        }),
         ("baton.tell", Command::Tell(TellArguments { text: "x".to_owned(), task: None })),
     ] {
         assert_eq!(command(id, json!("x")), expected);
@@ -84,6 +88,15 @@ fn a_bare_string_stands_for_the_first_field() {
     for id in without {
         assert!(parse(id, vec![json!("x")], &phases).is_err(), "{id}");
     }
+}
+
+#[test]
+fn lines_are_numbers_also_in_a_string() {
+    let lines = Command::DiscardNotes(DiscardArguments { lines: Some(vec![3, 7]) });
+    for given in [json!("3, 7"), json!({ "lines": "3,7" }), json!({ "lines": [3, 7] })] {
+        assert_eq!(command("baton.discardNotes", given), lines);
+    }
+    assert!(parse("baton.discardNotes", vec![json!("three")], &phases).is_err());
 }
 
 #[test]
