@@ -337,7 +337,7 @@ fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
                 baton plan --feedback "…"  plan again
                 baton run --task "…"       start
             $ plan --feedback 'The other file.'
-            exit 0
+            exit 3
               The plan phase is done.
                 baton approve              approve
                 baton plan --feedback "…"  ask for changes
