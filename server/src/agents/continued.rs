@@ -16,8 +16,13 @@ pub(super) fn told_block(text: &str) -> Block {
     Block::text(format!("{TOLD}{text}"))
 }
 
+/// The words of a user that a part of a request tells an agent; `None` for any other part.
+pub fn told_text(block: &Block) -> Option<&str> {
+    block.as_text()?.strip_prefix(TOLD)
+}
+
 fn is_told(block: &Block) -> bool {
-    block.as_text().is_some_and(|text| text.starts_with(TOLD))
+    told_text(block).is_some()
 }
 
 /// Whether two conversations differ only in the results of calls that read what others may change, and in what the user told

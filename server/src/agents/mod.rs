@@ -21,6 +21,7 @@ mod written_call;
 
 pub use brief::{Accept, Activity, Brief, ReadsOthers, Report, RunContext, SubmitTry};
 pub use budget::{Budget, Limits};
+pub use continued::told_text;
 pub use conversation::MAX_TURNS;
 pub use converse::{ask_once, converse, shared_part};
 pub use error::AgentError;

@@ -54,6 +54,9 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what the workflow changed, as a unified diff; its paths begin at the workspace
     Diff(DiffArgs),
+    /// Show the conversations of a run: what models were given, said and did, and what came of it
+    #[command(after_help = LOG_HELP)]
+    Log(LogArgs),
     /// Undo what the workflow did to your files; what you edited since is kept
     Rollback(RollbackArgs),
     /// Remove old runs with their checkpoints; the newest ones (keep_runs) and the workflow at hand stay
@@ -224,6 +227,14 @@ pub struct DiffArgs {
     pub task: Option<String>,
 }
 
+/// Arguments of `baton log`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct LogArgs {
+    /// The beginning of the run's id [default: the run at work, else the last one that asked a model]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+}
+
 /// Flags of `baton rollback`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = ROLLBACK_HELP)]
@@ -326,6 +337,11 @@ Exit codes:
     0  accepted
     1  failed
     2  there is nothing to accept, or not now; the message says what to do";
+
+const LOG_HELP: &str = "\
+On a terminal it is drawn by its width; elsewhere, as in `baton log > log.md`, it is
+Markdown. It is made of the run's own journals: keys never stand in them, and what was not sealed by you for this
+folder is left out, which the log says.";
 
 const TELL_HELP: &str = "\
 The run may be another process's: a terminal's, or an editor's. The text, of at most 16,384 bytes, is added to the
@@ -585,6 +601,8 @@ mod tests {
         assert_eq!(command("baton tell --task T1 tabs"), told(Some("T1")));
         assert_eq!(command("baton restore a1 b2"), Command::Restore(RestoreArgs { ids: ids() }));
         assert_eq!(command("baton reset"), Command::Reset);
+        assert_eq!(command("baton log"), Command::Log(LogArgs { run: None }));
+        assert_eq!(command("baton log 2026"), Command::Log(LogArgs { run: Some("2026".into()) }));
         assert_eq!(command("baton clean"), Command::Clean);
         assert_eq!(command("baton trust --moved"), Command::Trust(TrustArgs { moved: true }));
         assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));

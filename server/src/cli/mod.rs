@@ -14,6 +14,7 @@ mod doctor;
 mod failure;
 pub mod gate;
 mod last_line;
+mod log;
 mod lsp;
 mod model_args;
 mod output;
@@ -67,6 +68,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Restore(args) => dismiss::restore(&start, &args.ids),
         Command::Status(status) => status::status(&start, status.json),
         Command::Diff(diff) => diff::diff(&start, diff.task.as_deref()),
+        Command::Log(args) => log::log(&start, args.run.as_deref()),
         Command::Rollback(rollback) => rollback::rollback(&start, rollback),
         Command::Clean => clean::clean(&start),
         Command::Reset => reset::reset(&start),

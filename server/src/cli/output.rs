@@ -68,7 +68,7 @@ pub(super) fn columns() -> usize {
 }
 
 /// The columns of the terminal that standard output is; `None` where it is none.
-fn terminal_columns() -> Option<u16> {
+pub(super) fn terminal_columns() -> Option<u16> {
     let term = console::Term::stdout();
     term.size_checked().filter(|_| term.is_term()).map(|(_, columns)| columns)
 }

@@ -384,19 +384,52 @@ pub(super) fn sealed(seal: &Seal, kind: &str, text: &str) -> String {
 
 /// Calls `take` for each verified line of a run's transcript; other lines count as absent.
 pub(super) fn each(dir: &Dir, seal: &Seal, mut take: impl FnMut(TranscriptLine)) -> io::Result<()> {
+    read_all(dir, seal, &mut |read| match read {
+        TranscriptRead::Line(line) => take(*line),
+        TranscriptRead::Unverified | TranscriptRead::Unknown => {}
+        TranscriptRead::TooLong => {
+            tracing::warn!(journal = TRANSCRIPT, "a line is longer than any of ours and is passed over");
+        }
+    })
+}
+
+/// A line of a transcript as it was read.
+#[derive(Debug)]
+pub enum TranscriptRead {
+    /// A verified one.
+    Line(Box<TranscriptLine>),
+    /// One that this user did not seal for this folder.
+    Unverified,
+    /// A verified one of a kind that this version does not know.
+    Unknown,
+    /// One that is longer than any of ours.
+    TooLong,
+}
+
+/// Calls `take` for each line of a run's transcript, of which only one is held at a time. What a kill cut off, and what is
+/// being written, is none.
+pub(super) fn read_all(dir: &Dir, seal: &Seal, take: &mut dyn FnMut(TranscriptRead)) -> io::Result<()> {
     let Some((file, _)) = open_regular(dir, TRANSCRIPT)? else { return Ok(()) };
     let (mut lines, mut line) = (Lines::new(file, MAX_TURN_LINE_BYTES), Vec::new());
     while let Some(end) = lines.next_into(&mut line)? {
-        match end {
+        let read = match end {
+            LineEnd::TooLong => TranscriptRead::TooLong,
             // A kill may have cut off only the line break.
-            LineEnd::Whole | LineEnd::Cut => verified(&line, seal).into_iter().for_each(&mut take),
-            LineEnd::TooLong => {
-                let ends = lines.read();
-                tracing::warn!(journal = TRANSCRIPT, ends, "a line is longer than any of ours and is passed over");
-            }
-        }
+            LineEnd::Whole | LineEnd::Cut => match (verified_body(&line, seal, SEAL_KIND), end) {
+                (Some(body), _) => parsed(body).map_or(TranscriptRead::Unknown, |line| TranscriptRead::Line(line.into())),
+                (None, LineEnd::Cut) => continue,
+                (None, _) if line.iter().all(u8::is_ascii_whitespace) => continue,
+                (None, _) => TranscriptRead::Unverified,
+            },
+        };
+        take(read);
     }
     Ok(())
+}
+
+/// Whether a run's transcript holds anything.
+pub(super) fn has_lines(dir: &Dir) -> bool {
+    open_regular(dir, TRANSCRIPT).ok().flatten().is_some_and(|(_, metadata)| metadata.len() > 0)
 }
 
 /// Whether the first line of a run's transcript verifies.
@@ -409,7 +442,12 @@ pub(super) fn is_own(dir: &Dir, seal: &Seal) -> bool {
 }
 
 fn verified(line: &[u8], seal: &Seal) -> Option<TranscriptLine> {
-    let mut json = verified_body(line, seal, SEAL_KIND)?.to_owned();
+    parsed(verified_body(line, seal, SEAL_KIND)?)
+}
+
+/// The line whose sealed part this is.
+fn parsed(body: &str) -> Option<TranscriptLine> {
+    let mut json = body.to_owned();
     json.push('}');
     serde_json::from_str(&json).ok()
 }

@@ -36,7 +36,7 @@ pub use error::{FileFaults, MemoryError};
 pub use files::{PLAN_MARKDOWN, QUICK_MARK, TASK};
 pub use folder::{check_folder, is_memory_folder};
 pub use history::SetAside;
-pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, request_digest};
+pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, TranscriptRead, request_digest};
 pub use lock::{LockHolder, RunLock};
 pub use plan_lock::PlanLock;
 pub use run_id::RunId;

@@ -20,7 +20,7 @@ impl RunId {
     pub fn new(now: Timestamp, newest: Option<&Self>) -> Self {
         let own = stamp(now);
         // The clock was set back, or two runs began within one second.
-        let later = newest.filter(|newest| newest.0[..own.len()] >= *own).and_then(|newest| newest.started().ok());
+        let later = newest.filter(|newest| newest.0[..own.len()] >= *own).and_then(|newest| newest.started());
         let stamp = later.map_or(own, |newest| stamp(newest.checked_add(SignedDuration::from_secs(1)).unwrap_or(now)));
         Self(format!("{stamp}-{:04x}", fastrand::u16(..)))
     }
@@ -36,14 +36,14 @@ impl RunId {
             });
         let id = shaped.then(|| Self(text.to_owned()))?;
         // The largest time leaves no room for another run.
-        let is_possible = id.started().is_ok_and(|at| at >= Timestamp::UNIX_EPOCH && at.checked_add(AHEAD).is_ok());
+        let is_possible = id.time().is_ok_and(|at| at >= Timestamp::UNIX_EPOCH && at.checked_add(AHEAD).is_ok());
         is_possible.then_some(id)
     }
 
     /// Whether its time is so far ahead that no roughly correct clock has made it.
     pub fn is_ahead_of(&self, now: Timestamp) -> bool {
         let Ok(latest) = now.checked_add(AHEAD) else { return false };
-        self.started().is_ok_and(|at| at > latest)
+        self.time().is_ok_and(|at| at > latest)
     }
 
     /// The id.
@@ -51,7 +51,12 @@ impl RunId {
         &self.0
     }
 
-    fn started(&self) -> Result<Timestamp, jiff::Error> {
+    /// When it started, by its name.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.time().ok()
+    }
+
+    fn time(&self) -> Result<Timestamp, jiff::Error> {
         let bytes = self.0.as_bytes();
         let number =
             |at: std::ops::Range<usize>| bytes[at].iter().fold(0, |sum, byte| sum * 10 + i16::from(byte - b'0'));

@@ -4,7 +4,8 @@
 //! `.agent_memory/` alone, so a run can be killed at any moment and another one continues. Nothing here knows a client or
 //! which phases there are; both are given.
 //!
-//! The sub-rooms import in one direction: `run`, `decide` and `changes`, `checks`, `foreign`, `gate`, `drive`, `start`, `status`.
+//! The sub-rooms import in one direction: `run`, `decide` and `changes`, `checks`, `foreign`, `gate`, `drive`, `start`, `status`,
+//! `log`.
 
 mod changes;
 mod checks;
@@ -12,6 +13,7 @@ mod decide;
 mod drive;
 mod foreign;
 mod gate;
+mod log;
 mod run;
 mod start;
 mod status;
@@ -29,6 +31,7 @@ pub use gate::checks::{ChecksAnswered, WaitingChecks, answer_checks, waiting_che
 pub use gate::content::{GateSources, show_plan};
 pub use gate::notes::{NO_NOTES, left_notes};
 pub use gate::skipped::can_run_skipped;
+pub use log::{LogBlock, RunLog, run_log};
 pub use run::costs::{Costs, Priced};
 pub use run::editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
 pub use run::end::RunEnd;

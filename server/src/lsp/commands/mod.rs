@@ -9,6 +9,7 @@ mod cancel;
 pub(crate) mod changes;
 mod confirmation;
 mod issues;
+pub(crate) mod log;
 mod memory;
 mod open;
 pub(crate) mod requests;
@@ -67,6 +68,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Reset => memory::reset(&folder).await?,
         Command::Rollback(arguments) => changes::rollback(&folder, arguments).await?,
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
+        Command::Log(arguments) => log::log(&folder, arguments).await?,
         Command::Trust => trust::trust(&folder).await?,
         Command::Accept(arguments) => issues::accept(&folder, arguments).await?,
         Command::Tell(arguments) => tell::tell(&folder, arguments).await?,

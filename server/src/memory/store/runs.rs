@@ -10,7 +10,7 @@ use crate::contracts::{MAX_NOTE_BYTES, RepoPath, Usage};
 use crate::memory::error::MemoryError;
 use crate::memory::files::{BASE, CANCEL, RUNS};
 use crate::memory::history;
-use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
+use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine, TranscriptRead};
 use crate::memory::run_id::RunId;
 use crate::memory::seal::PUBLISH;
 use crate::memory::tells::{self, Tells};
@@ -251,6 +251,20 @@ impl Store {
     pub fn events<T: serde::de::DeserializeOwned>(&self, run: &RunId) -> Result<Vec<T>, MemoryError> {
         journal::read_events(&self.run_folder(run)?)
             .map_err(|source| self.file_error("read", &format!("{RUNS}/{run}"), source))
+    }
+
+    /// Whether a run asked a model anything.
+    pub fn has_turns(&self, run: &RunId) -> bool {
+        self.run_folder(run).is_ok_and(|folder| journal::has_lines(&folder))
+    }
+
+    /// Calls `take` for each line of a run's transcript, oldest first; only one is held at a time.
+    ///
+    /// # Errors
+    /// When its folder is not there, or the transcript cannot be read.
+    pub fn read_transcript(&self, run: &RunId, take: &mut dyn FnMut(TranscriptRead)) -> Result<(), MemoryError> {
+        journal::read_all(&self.run_folder(run)?, &self.seal, take)
+            .map_err(|source| self.in_run(run, journal::TRANSCRIPT, source))
     }
 
     /// Reads what was added to a run's journals since `history` was read.

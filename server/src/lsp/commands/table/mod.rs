@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Rollback(RollbackArguments),
     /// Show what the workflow changed.
     Diff(DiffArguments),
+    /// Show the conversations of a run.
+    Log(LogArguments),
     /// Let the checks run, outside of a gate: asks, and offers to run those that were skipped.
     Trust,
     /// Take the work as it is, whatever its review asks for.
@@ -187,6 +189,14 @@ pub(crate) struct DiffArguments {
     pub(crate) task: Option<String>,
 }
 
+/// Arguments of `baton.log`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogArguments {
+    /// The beginning of the run's id; without one the run at work, else the last one.
+    pub(crate) run: Option<String>,
+}
+
 /// Arguments of `baton.accept`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -288,7 +298,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 23] = [
+const ROWS: [Row; 24] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -372,6 +382,12 @@ const ROWS: [Row; 23] = [
         first_field: Some("task"),
         usage: "it takes {task?, folder?}, or the id of a task as a string",
         read: |fields| with_arguments(fields, Command::Diff),
+    },
+    Row {
+        id: "baton.log",
+        first_field: Some("run"),
+        usage: "it takes {run?, folder?}, or the beginning of a run's id as a string",
+        read: |fields| with_arguments(fields, Command::Log),
     },
     Row {
         id: "baton.accept",

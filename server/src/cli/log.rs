@@ -1,0 +1,112 @@
+//! `baton log`: the conversations of a run, readable.
+
+use console::Style;
+
+use super::diff::painted;
+use super::failure::Failure;
+use super::output::{print, print_bytes, terminal_columns};
+use super::session::{Session, Start};
+use crate::config::Overrides;
+use crate::text;
+use crate::workflow::{self, LogBlock};
+
+/// Print the log of a run: by the width of the terminal, and as Markdown elsewhere.
+pub(super) fn log(start: &Start<'_>, run: Option<&str>) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
+    let Some(store) = session.memory()? else {
+        return Err(Failure::usage("nothing has been run here yet, so there is no log"));
+    };
+    let log = workflow::run_log(&store, run)?;
+    match terminal_columns() {
+        Some(columns) => print(&drawn(&log.blocks, usize::from(columns.clamp(20, 120))))?,
+        None => print_bytes(log.markdown().as_bytes())?,
+    }
+    Ok(0)
+}
+
+/// The log for a terminal of so many columns.
+fn drawn(blocks: &[LogBlock], columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for block in blocks {
+        match block {
+            LogBlock::Heading { level, text } => {
+                if !lines.is_empty() {
+                    lines.push(String::new());
+                }
+                lines.push(heading(*level, text, columns));
+            }
+            LogBlock::Note(note) => lines.push(text::paragraph("", note, columns)),
+            LogBlock::Said(said) => lines.extend(said_lines(said, columns)),
+            LogBlock::Step { call, result } => lines.push(step(call, result, columns)),
+            LogBlock::Lines { text, .. } if text.trim().is_empty() => {}
+            LogBlock::Lines { language: "diff", text } => lines.extend(indented(&painted(text))),
+            LogBlock::Lines { text, .. } => {
+                let dim = |line: String| Style::new().dim().apply_to(line).to_string();
+                lines.extend(indented(&text::safe_lines(text)).map(dim));
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+fn heading(level: u8, words: &str, columns: usize) -> String {
+    let words = text::paragraph("", words, columns);
+    let style = if level < 3 { Style::new().bold().underlined() } else { Style::new().bold() };
+    words.lines().map(|line| style.apply_to(line).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// What was said: prose is wrapped, what is indented or in a fence stays as it is.
+fn said_lines(said: &str, columns: usize) -> Vec<String> {
+    let mut is_fenced = false;
+    let safe = text::safe_lines(said);
+    let line = |line: &str| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_fenced ^= is_fence;
+        match is_fenced || is_fence || line.starts_with("    ") || line.is_empty() {
+            true => line.to_owned(),
+            false => text::paragraph("", line, columns),
+        }
+    };
+    safe.lines().map(line).collect()
+}
+
+fn step(call: &str, result: &str, columns: usize) -> String {
+    let call = text::safe_line(call);
+    if call.is_empty() {
+        return text::paragraph("  · ", result, columns);
+    }
+    let painted = Style::new().cyan().apply_to(&call).to_string();
+    let line = format!("  · {painted}");
+    match text::safe_line(result) {
+        result if result.is_empty() => line,
+        result if call.chars().count() + result.chars().count() + 6 <= columns => format!("{line}  {result}"),
+        result => format!("{line}\n{}", text::paragraph("    ", &result, columns)),
+    }
+}
+
+fn indented(lines: &str) -> impl Iterator<Item = String> {
+    lines.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_drawn_by_width_and_safe() {
+        let blocks = [
+            LogBlock::Heading { level: 1, text: "Run 1".to_owned() },
+            LogBlock::Note("Some words that are longer than forty columns are.".to_owned()),
+            LogBlock::Said("First I look.\u{1b}]0;x\u{7}\n```\nlet a_long_line = of_code_that_stays_whole_anyway();\n```".to_owned()),
+            LogBlock::Step { call: "read_file src/a.rs 1–9".to_owned(), result: "9 lines".to_owned() },
+            LogBlock::Step { call: "search \"a long pattern\" in src".to_owned(), result: "12 lines, 400 bytes".to_owned() },
+            LogBlock::Lines { language: "diff", text: "-a\n+b".to_owned() },
+        ];
+        let drawn = console::strip_ansi_codes(&drawn(&blocks, 40)).into_owned();
+        let expected = "Run 1\nSome words that are longer than forty\ncolumns are.\nFirst I look.\n```\nlet a_long_line = \
+                        of_code_that_stays_whole_anyway();\n```\n  · read_file src/a.rs 1–9  9 lines\n  · search \"a long \
+                        pattern\" in src\n    12 lines, 400 bytes\n    -a\n    +b";
+        assert_eq!(drawn, expected);
+        assert!(!drawn.contains(['\u{1b}', '\u{7}']));
+    }
+}
