@@ -54,6 +54,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what the workflow changed, as a unified diff; its paths begin at the workspace
     Diff(DiffArgs),
+    /// List the workflows that ran here: what each was about, how it ended, and what can be undone
+    History(HistoryArgs),
     /// Show the conversations of a run: what models were given, said and did, and what came of it
     #[command(after_help = LOG_HELP)]
     Log(LogArgs),
@@ -227,6 +229,14 @@ pub struct DiffArgs {
     pub task: Option<String>,
 }
 
+/// Flags of `baton history`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct HistoryArgs {
+    /// Print the workflows as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `baton log`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct LogArgs {
@@ -239,6 +249,9 @@ pub struct LogArgs {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = ROLLBACK_HELP)]
 pub struct RollbackArgs {
+    /// An earlier workflow, by its id; `baton history` lists them. What was written since is kept, as your own edits are
+    #[arg(long, value_name = "ID")]
+    pub workflow: Option<String>,
     /// Only what this task did
     #[arg(long, value_name = "ID", value_parser = task_id)]
     pub task: Option<String>,
@@ -601,12 +614,13 @@ mod tests {
         assert_eq!(command("baton tell --task T1 tabs"), told(Some("T1")));
         assert_eq!(command("baton restore a1 b2"), Command::Restore(RestoreArgs { ids: ids() }));
         assert_eq!(command("baton reset"), Command::Reset);
+        assert_eq!(command("baton history --json"), Command::History(HistoryArgs { json: true }));
         assert_eq!(command("baton log"), Command::Log(LogArgs { run: None }));
         assert_eq!(command("baton log 2026"), Command::Log(LogArgs { run: Some("2026".into()) }));
         assert_eq!(command("baton clean"), Command::Clean);
         assert_eq!(command("baton trust --moved"), Command::Trust(TrustArgs { moved: true }));
         assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));
-        let rollback = RollbackArgs { task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
+        let rollback = RollbackArgs { workflow: None, task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
         assert_eq!(command("baton rollback --file src/a.rs --dry-run"), Command::Rollback(rollback));
         let review = ReviewArgs {
             base: "origin/main".into(),

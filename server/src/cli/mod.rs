@@ -13,6 +13,7 @@ mod dismiss;
 mod doctor;
 mod failure;
 pub mod gate;
+mod history;
 mod last_line;
 mod log;
 mod lsp;
@@ -68,6 +69,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Restore(args) => dismiss::restore(&start, &args.ids),
         Command::Status(status) => status::status(&start, status.json),
         Command::Diff(diff) => diff::diff(&start, diff.task.as_deref()),
+        Command::History(args) => history::history(&start, args),
         Command::Log(args) => log::log(&start, args.run.as_deref()),
         Command::Rollback(rollback) => rollback::rollback(&start, rollback),
         Command::Clean => clean::clean(&start),

@@ -15,11 +15,12 @@ pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Fail
         return Err(Failure::usage("there is nothing to roll back: nothing has been run here yet"));
     };
     let file = args.file.as_deref().map(|file| session.file(file)).transpose()?;
-    let request = RollbackRequest { task: args.task, file, dry_run: args.dry_run, undo: args.undo };
+    let RollbackArgs { workflow, task, dry_run, undo, .. } = args;
+    let request = RollbackRequest { workflow, task, file, dry_run, undo };
     let report = workflow::rollback(&store, &session.workspace, &request)?;
     let code = if report.left_alone().next().is_some() { PERSON } else { 0 };
     let mut lines = vec![report_text(&report, &request)];
-    if !request.dry_run {
+    if !request.dry_run && request.workflow.is_none() {
         lines.extend(way_on_lines_after(status_after(&store, &session.settings, &session.phases)));
     }
     exit_code_after(code, print(&lines.join("\n")))
@@ -38,12 +39,21 @@ fn note_line(note: &RollbackNote, request: &RollbackRequest) -> Option<String> {
     Some(match note {
         RollbackNote::Unfinished => {
             let undo = if request.undo { " --undo" } else { "" };
-            format!("Put right what keeps the rest; then `baton rollback{undo}` again handles it.")
+            format!("Put right what keeps the rest; then `baton rollback{}{undo}` again handles it.", of_workflow(request))
         }
         RollbackNote::GateAgain => "The plan waits for your answer again.".to_owned(),
+        // Of the workflow at hand the ways on say it.
+        RollbackNote::CanBeUndone if request.workflow.is_some() => {
+            format!("`baton rollback{} --undo` takes that back.", of_workflow(request))
+        }
         RollbackNote::CanBeUndone => return None,
         RollbackNote::Other(note) => text::safe_line(note),
     })
+}
+
+/// The flag that names the workflow again.
+fn of_workflow(request: &RollbackRequest) -> String {
+    request.workflow.as_ref().map(|id| format!(" --workflow {}", text::short_line(id, 40))).unwrap_or_default()
 }
 
 fn file_line(file: &RolledBack) -> String {

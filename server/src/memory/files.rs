@@ -15,3 +15,5 @@ pub(super) const RUNS: &str = "runs";
 pub(super) const CANCEL: &str = "cancel";
 /// In the folder of a run that reviews against a commit: the id of that commit.
 pub(super) const BASE: &str = "base";
+/// In the folder of a run that rolls an earlier workflow back: the id of that workflow.
+pub(super) const ROLLS_BACK: &str = "rolls_back";

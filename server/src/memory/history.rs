@@ -207,6 +207,19 @@ pub(super) fn past(memory: &Dir) -> io::Result<Past> {
     Ok(past)
 }
 
+/// The entries that ended a workflow, oldest first, each with the runs of workflows that existed then. One whose runs cannot be
+/// read has none.
+pub(super) fn ended_workflows(memory: &Dir) -> io::Result<Vec<(String, Vec<String>)>> {
+    let Some(history) = find_folder(memory, HISTORY)? else { return Ok(Vec::new()) };
+    let ends = |name: &str| [SetAside::Reset, SetAside::Finished].iter().any(|why| name.ends_with(why.as_str()));
+    let names = entries(&history)?.into_iter().map(|(_, name)| name).filter(|name| ends(name));
+    let runs_of = |name: &str| {
+        let runs = read_bounded(&history, &format!("{name}/{RUNS}"), MAX_HANDOFF_BYTES).ok().flatten();
+        runs.and_then(|runs| serde_json::from_slice(&runs).ok()).unwrap_or_default()
+    };
+    Ok(names.map(|name| (format!("{HISTORY}/{name}"), runs_of(&name))).collect())
+}
+
 /// The folders of all entries, of all workflows, oldest first, below the memory folder.
 pub(super) fn all(memory: &Dir) -> io::Result<Vec<String>> {
     let Some(history) = find_folder(memory, HISTORY)? else { return Ok(Vec::new()) };

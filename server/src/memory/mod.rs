@@ -42,8 +42,8 @@ pub use plan_lock::PlanLock;
 pub use run_id::RunId;
 pub use seal::{PUBLISH, Seal};
 pub use store::{
-    CheckedFiles, FaultyPlan, LoadedPlan, Memory, Origin, PreviousPlan, Resealed, Revision, RunDir, Store, Uncounted,
-    UncountedFrom,
+    CheckedFiles, FaultyPlan, KnownWorkflow, LoadedPlan, Memory, Origin, PreviousPlan, Resealed, Revision, RunDir,
+    SetAsideEnd, Store, Uncounted, UncountedFrom,
 };
 pub use task_text::{is_same_task, tidied};
 pub use tells::{Tells, Told};

@@ -54,6 +54,7 @@ pub use start::memory_dir::check_memory_dir;
 pub use start::reset::reset;
 pub use start::tell::{ToldTo, tell};
 pub use status::doctor::{Check, CheckStatus, Doctor, ModelInForce, SettingInForce, doctor};
+pub use status::history::{PastWorkflow, history};
 pub use status::proof::{CheckRow, CriterionStatus};
 pub use status::report::{FaultStatus, Standing, Status, StatusReader, standing, status};
 pub use status::rows::{IssueStatus, PhaseStatus, TaskStanding};

@@ -85,7 +85,11 @@ fn changes_file(file: &RolledBack) -> bool {
 
 /// Ask a person whether to do what a dry run has found, and do it.
 fn confirm(folder: &Arc<Folder>, dry_run: &RollbackReport, request: &RollbackRequest) {
-    let what = if request.undo { "take back the last rollback of" } else { "undo what the workflow did to" };
+    let what = match (request.undo, &request.workflow) {
+        (true, _) => "take back the last rollback of",
+        (false, None) => "undo what the workflow did to",
+        (false, Some(_)) => "undo what that workflow did to",
+    };
     let files = to_proto::count(dry_run.files.len(), "file");
     let lines: Vec<String> = dry_run.files.iter().map(changes::line).collect();
     let question = Confirmation {
@@ -112,13 +116,13 @@ fn listed(lines: &[String]) -> String {
 }
 
 fn request(folder: &Path, files: &Files, arguments: RollbackArguments) -> Result<RollbackRequest, Refused> {
-    let RollbackArguments { task, file, dry_run, undo } = arguments;
+    let RollbackArguments { workflow, task, file, dry_run, undo } = arguments;
     let file = file.map(|file| file_below(folder, files, &file)).transpose()?;
     let (dry_run, undo) = (dry_run.unwrap_or_default(), undo.unwrap_or_default());
     if undo && (task.is_some() || file.is_some()) {
         return Err(Refused::Usage("undo takes back the last rollback as a whole; give no task and no file".into()));
     }
-    Ok(RollbackRequest { task, file, dry_run, undo })
+    Ok(RollbackRequest { workflow, task, file, dry_run, undo })
 }
 
 /// A file as clients name it: by its URI, by its whole path, or below the folder.

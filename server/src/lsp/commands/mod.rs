@@ -8,6 +8,7 @@ mod answer;
 mod cancel;
 pub(crate) mod changes;
 mod confirmation;
+mod history;
 mod issues;
 pub(crate) mod log;
 mod memory;
@@ -68,6 +69,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Reset => memory::reset(&folder).await?,
         Command::Rollback(arguments) => changes::rollback(&folder, arguments).await?,
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
+        Command::History => history::history(&folder).await?,
         Command::Log(arguments) => log::log(&folder, arguments).await?,
         Command::Trust => trust::trust(&folder).await?,
         Command::Accept(arguments) => issues::accept(&folder, arguments).await?,

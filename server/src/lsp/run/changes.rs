@@ -136,13 +136,15 @@ pub(crate) fn summary(report: &RollbackReport, request: &RollbackRequest) -> Str
 
 /// The same for people whose editor has no interface of ours, with the commands of this server.
 fn summary_with_commands(report: &RollbackReport, request: &RollbackRequest) -> String {
-    let again = if request.undo { "baton.rollback with {\"undo\": true}" } else { "the same command" };
+    let of = request.workflow.as_ref().map(|id| format!("\"workflow\": \"{}\", ", to_proto::plain(id, 40)));
+    let undo = format!("baton.rollback with {{{}\"undo\": true}}", of.unwrap_or_default());
+    let again = if request.undo { undo.as_str() } else { "the same command" };
     sentences(report, request, &|note| match note {
         RollbackNote::Unfinished => Some(format!("Put right what keeps the rest, then {again} handles it.")),
         RollbackNote::GateAgain => {
             Some("The plan waits for your answer again: baton.approve, or baton.reset to start over.".to_owned())
         }
-        RollbackNote::CanBeUndone => Some("baton.rollback with {\"undo\": true} takes this back.".to_owned()),
+        RollbackNote::CanBeUndone => Some(format!("{undo} takes this back.")),
         RollbackNote::Other(note) => Some(to_proto::plain(note, 500)),
     })
 }

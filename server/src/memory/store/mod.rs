@@ -17,6 +17,7 @@ mod reseal;
 mod rollback;
 mod runs;
 mod uncounted;
+mod workflows;
 
 pub use checks::CheckedFiles;
 pub use handle::Store;
@@ -24,3 +25,4 @@ pub use load::{FaultyPlan, LoadedPlan, Memory, PreviousPlan, Revision};
 pub use reseal::Resealed;
 pub use runs::RunDir;
 pub use uncounted::{Origin, Uncounted, UncountedFrom};
+pub use workflows::{KnownWorkflow, SetAsideEnd};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::handle::Store;
 use crate::contracts::{MAX_NOTE_BYTES, RepoPath, Usage};
 use crate::memory::error::MemoryError;
-use crate::memory::files::{BASE, CANCEL, RUNS};
+use crate::memory::files::{BASE, CANCEL, ROLLS_BACK, RUNS};
 use crate::memory::history;
 use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine, TranscriptRead};
 use crate::memory::run_id::RunId;
@@ -47,10 +47,19 @@ impl Store {
     pub fn begin_base_review(&self, id: &RunId, commit: &str) -> Result<RunDir, MemoryError> {
         let mut before = self.runs()?;
         before.retain(|run| self.base_commit(run).is_some_and(|base| base == commit));
-        self.open_run(id, &before, Some(commit))
+        self.open_run(id, &before, Some((BASE, commit)))
     }
 
-    fn open_run(&self, id: &RunId, earlier: &[RunId], base: Option<&str>) -> Result<RunDir, MemoryError> {
+    /// Begins a run that rolls an earlier workflow back, and so belongs to that one.
+    ///
+    /// # Errors
+    /// When the folder cannot be created.
+    pub fn begin_rollback_of(&self, id: &RunId, workflow: &RunId) -> Result<RunDir, MemoryError> {
+        self.open_run(id, &[], Some((ROLLS_BACK, workflow.as_str())))
+    }
+
+    /// `note` is a file with its content: what the run is where it is none of the workflow at hand.
+    fn open_run(&self, id: &RunId, earlier: &[RunId], note: Option<(&str, &str)>) -> Result<RunDir, MemoryError> {
         let name = format!("{RUNS}/{id}");
         let memory = self.dir()?;
         let open = || -> io::Result<RunDir> {
@@ -59,8 +68,8 @@ impl Store {
             }
             memory.create_dir_with(&name, DirBuilder::new().mode(0o700))?;
             let dir = memory.open_dir(&name)?;
-            if let Some(commit) = base {
-                workspace::replace(&dir, BASE, commit.as_bytes(), 0o600)?;
+            if let Some((file, content)) = note {
+                workspace::replace(&dir, file, content.as_bytes(), 0o600)?;
             }
             let folder_of = |run: &RunId| {
                 let folder = find_folder(memory, &format!("{RUNS}/{run}"))?;
@@ -104,10 +113,11 @@ impl Store {
         Ok(runs)
     }
 
-    /// The runs of this and of earlier workflows, oldest first: all but reviews against a commit.
+    /// The runs of this and of earlier workflows, oldest first: all but reviews against a commit, and what was rolled back of an
+    /// earlier workflow once it was set aside.
     pub(super) fn runs_of_workflows(&self) -> Result<Vec<RunId>, MemoryError> {
         let mut runs = self.runs()?;
-        runs.retain(|run| self.base_commit(run).is_none());
+        runs.retain(|run| self.base_commit(run).is_none() && self.rolls_back(run).is_none());
         Ok(runs)
     }
 
@@ -169,8 +179,12 @@ impl Store {
 
     /// The commit that a run reviews against; `None` for a run of a workflow.
     pub fn base_commit(&self, run: &RunId) -> Option<String> {
-        let bytes = self.read(&format!("{RUNS}/{run}/{BASE}"), MAX_NOTE_BYTES).ok()??;
-        String::from_utf8(bytes).ok()
+        String::from_utf8(self.run_note(run, BASE)?).ok()
+    }
+
+    /// A short file in the folder of a run.
+    pub(super) fn run_note(&self, run: &RunId, file: &str) -> Option<Vec<u8>> {
+        self.read(&format!("{RUNS}/{run}/{file}"), MAX_NOTE_BYTES).ok()?
     }
 
     /// The folder of a run.

@@ -66,6 +66,21 @@ impl Store {
         self.uncounted_in(&self.workflow_runs()?)
     }
 
+    /// What counts as absent in these runs.
+    ///
+    /// # Errors
+    /// When the memory folder cannot be read.
+    pub fn uncounted_of(&self, runs: &[RunId]) -> Result<Uncounted, MemoryError> {
+        let mut found = self.uncounted_in(runs)?;
+        // The answer and the acceptance are those of the workflow at hand.
+        found.old_answer = None;
+        for from in &mut found.from {
+            (from.approval, from.acceptance) = (None, false);
+        }
+        found.from.retain(|from| from.journals + from.transcripts > 0);
+        Ok(found)
+    }
+
     /// What counts as absent in all workflows.
     ///
     /// # Errors

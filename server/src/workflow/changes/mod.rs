@@ -12,5 +12,6 @@ pub(crate) mod rollback;
 pub(crate) mod rollback_scope;
 pub(crate) mod rolled_back;
 pub(crate) mod settle;
+pub(crate) mod target;
 pub(crate) mod unverified;
 pub(crate) mod written;

@@ -18,12 +18,12 @@ pub(crate) struct Publish {
 /// Every publish of the workflow that is in the working tree or was, oldest first, rollbacks among them. Journals
 /// that are not the user's own do not count.
 pub(crate) fn journal(store: &Store) -> Result<Vec<Publish>, MemoryError> {
-    read(store, &[PublishState::Done])
+    journal_of(store, &store.workflow_runs()?, &[PublishState::Done])
 }
 
 /// The same with those that a kill interrupted, as if they had been finished.
 pub(crate) fn journal_with_unfinished(store: &Store) -> Result<Vec<Publish>, MemoryError> {
-    read(store, &[PublishState::Done, PublishState::Intent])
+    journal_of(store, &store.workflow_runs()?, &[PublishState::Done, PublishState::Intent])
 }
 
 /// The tasks' publishes that have not been rolled back, oldest first, each with the files that have not.
@@ -102,11 +102,16 @@ fn taken_back(journal: &[Publish]) -> HashSet<FileId> {
     gone
 }
 
-fn read(store: &Store, states: &[PublishState]) -> Result<Vec<Publish>, MemoryError> {
+/// The publishes of these runs that are in one of these states, oldest first.
+pub(crate) fn journal_of(
+    store: &Store,
+    runs: &[RunId],
+    states: &[PublishState],
+) -> Result<Vec<Publish>, MemoryError> {
     let seal = store.seal();
     let mut journal = Vec::new();
-    for run in store.workflow_runs()? {
-        let folder = Arc::new(store.run_folder(&run)?);
+    for run in runs {
+        let folder = Arc::new(store.run_folder(run)?);
         let (records, _) = workspace::records(&folder, &|content, mac| seal.verify(PUBLISH, content, mac))
             .map_err(|source| store.file_error("read", "the publish journal", source))?;
         let wanted = records.into_iter().filter(|record| states.contains(&record.state));

@@ -7,7 +7,7 @@ use crate::workspace::{self, Workspace};
 
 /// Roll half-published tasks forward, and complete what finished rollbacks mean for the memory folder.
 pub(crate) fn recover(workspace: &Workspace, store: &Store) -> Result<(), StartError> {
-    for run in store.workflow_runs()? {
+    for run in store.publishing_runs()? {
         let folder = store.run_folder(&run)?;
         let seal = store.seal();
         let sign = |content: &[u8]| seal.sign(PUBLISH, content);

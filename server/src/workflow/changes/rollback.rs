@@ -2,13 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::publishes::{journal, journal_with_unfinished};
-use super::recover::recover;
 use super::reversal::Plan;
 use super::rollback_scope::{Scope, of_rollback, of_undo};
 use super::rolled_back::{RollbackNote, RollbackReport, RollbackRequest};
-use super::settle::settle_rollbacks;
-use super::unverified::unverified_or_log;
+use super::target::Target;
 use crate::memory::{PUBLISH, RunDir, Store};
 use crate::text::count;
 use crate::workflow::run::error::StartError;
@@ -18,18 +15,16 @@ use crate::workspace::{self, PublishError, Workspace};
 /// Attempts where a file changes between the look and the write.
 const TRIES: usize = 3;
 
-/// Undo what the workflow, one task, or the last rollback did. Blocks.
+/// Undo what the workflow at hand or an earlier one, one task, or the last rollback did. Blocks.
 ///
 /// # Errors
-/// When a run is at work, there is no such task, file or rollback, or files cannot be written. The files are then as
+/// When a run is at work, there is no such workflow, task, file or rollback, or files cannot be written. The files are then as
 /// they were.
 pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest) -> Result<RollbackReport, StartError> {
     let (_lock, id) = store.lock(Timestamp::now())?;
-    if !request.dry_run {
-        recover(workspace, store)?;
-    }
-    let journal = if request.dry_run { journal_with_unfinished(store)? } else { journal(store)? };
-    let absent = unverified_or_log(store).warnings;
+    let target = Target::of(store, request)?;
+    let journal = target.journal(store, workspace, request.dry_run)?;
+    let absent = target.unverified(store);
     let scope = if request.undo { of_undo(journal) } else { of_rollback(workspace, journal, request) };
     let scope = scope.map_err(|error| match error {
         StartError::Usage(why) => StartError::Usage([&[why], &absent[..]].concat().join(".\n")),
@@ -41,7 +36,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         let unfinished = plan.unfinished().filter(|_| !request.dry_run);
         return Ok(plan.report(None, unfinished.into_iter().chain(absent.map(RollbackNote::Other))));
     }
-    let RunDir { dir, events, .. } = store.begin_run(&id)?;
+    let RunDir { dir, events, .. } = target.begin_run(store, &id)?;
     let bus = Bus::new(id.to_string(), events);
     emit(&bus, EventStatus::Started, "Rolling back".to_owned(), false);
     let sign = |content: &[u8]| store.seal().sign(PUBLISH, content);
@@ -61,7 +56,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         }
     }
     remove_folders(workspace, &scope, &plan);
-    let settled = settle_rollbacks(store, workspace)?;
+    let settled = target.settle(store, workspace, request.undo)?;
     let notes = plan.unfinished().into_iter().chain(settled).chain(absent.map(RollbackNote::Other));
     let report = plan.report(Some(id.to_string()), notes);
     emit(&bus, EventStatus::Done, summary(&report, request), false);

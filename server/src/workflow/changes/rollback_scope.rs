@@ -33,6 +33,9 @@ pub(super) fn of_rollback(
     let is_undone = journal.iter().any(|publish| publish.record.reversal.is_some());
     let standing = in_effect(journal);
     let RollbackRequest { task, file, .. } = request;
+    if standing.is_empty() && is_undone && request.workflow.is_some() {
+        return usage("everything that workflow wrote is rolled back already; that can be taken back".to_owned());
+    }
     if standing.is_empty() && is_undone {
         return usage("everything is rolled back already; `baton rollback --undo` takes that back".to_owned());
     }

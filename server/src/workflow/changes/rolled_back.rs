@@ -7,6 +7,8 @@ use crate::contracts::RepoPath;
 /// What is to be undone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RollbackRequest {
+    /// The workflow, by its id, the beginning of that, or one of its runs; without one that at hand.
+    pub workflow: Option<String>,
     /// Only what this task did.
     pub task: Option<String>,
     /// Only what was done to this file.

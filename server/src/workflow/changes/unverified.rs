@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::contracts::Approval;
-use crate::memory::{LastAnswer, MemoryError, Origin, Resealed, Store, Uncounted, UncountedFrom};
+use crate::memory::{LastAnswer, MemoryError, Origin, Resealed, RunId, Store, Uncounted, UncountedFrom};
 use crate::text;
 
 /// The warning where no key of the user's own can be kept.
@@ -45,6 +45,12 @@ pub(crate) fn unverified_or_log(store: &Store) -> Unverified {
             Unverified::default()
         }
     }
+}
+
+/// The same for these runs, of an earlier workflow.
+pub(crate) fn unverified_of_or_log(store: &Store, runs: &[RunId]) -> Unverified {
+    let found = store.uncounted_of(runs).inspect_err(|error| tracing::warn!(%error, "cannot tell what counts as absent"));
+    Unverified { warnings: found.map(|found| warnings(&found)).unwrap_or_default(), is_moved: false }
 }
 
 /// What this user sealed in all workflows before the project was moved, one entry for each former place, which a person may

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::publishes::{in_effect, journal_with_unfinished, paths_in_effect};
+use super::publishes::{Publish, in_effect, journal_with_unfinished, paths_in_effect};
 use crate::contracts::RepoPath;
-use crate::memory::{MemoryError, Store};
+use crate::memory::{MemoryError, RunId, Store};
 use crate::workspace::ReversalKind;
 
 /// What agents of the workflow wrote, and what of it was rolled back.
@@ -25,7 +25,11 @@ impl Written {
     /// When a journal cannot be read.
     pub(crate) fn of(store: &Store) -> Result<Self, MemoryError> {
         // What a kill interrupted is finished by the next command.
-        let all = journal_with_unfinished(store)?;
+        Ok(Self::in_journal(journal_with_unfinished(store)?, store.workflow_runs()?.last()))
+    }
+
+    /// By the publishes of a workflow, whose last run is `last_run`.
+    pub(crate) fn in_journal(all: Vec<Publish>, last_run: Option<&RunId>) -> Self {
         let mut can_bring_back = false;
         for publish in all.iter().rev() {
             let Some(reversal) = &publish.record.reversal else { break };
@@ -34,15 +38,14 @@ impl Written {
                 break;
             }
         }
-        let last_run = store.workflow_runs()?.pop();
         let is_rollback = |kind: ReversalKind| kind == ReversalKind::Rollback;
         let ends_with_rollback = all.last().is_some_and(|last| {
-            Some(&last.run) == last_run.as_ref()
+            Some(&last.run) == last_run
                 && last.record.reversal.as_ref().is_some_and(|reversal| is_rollback(reversal.kind))
         });
         let standing = in_effect(all);
         let files: BTreeSet<&RepoPath> = standing.iter().flat_map(|publish| publish.record.paths()).collect();
-        Ok(Self { files: files.len(), can_bring_back, ends_with_rollback })
+        Self { files: files.len(), can_bring_back, ends_with_rollback }
     }
 
     /// Whether all that agents wrote was rolled back.

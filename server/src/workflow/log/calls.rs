@@ -29,7 +29,7 @@ pub(super) fn call_line(name: &str, input: &Value) -> String {
         "move_file" => format!("{} → {}", of("from"), of("to")),
         "search" => {
             let place = if path().is_empty() { String::new() } else { format!("in {}", path()) };
-            joined([&format!("{:?}", of("pattern")), &place, &plain(&input["glob"]), of("mode")])
+            joined([&format!("\"{}\"", of("pattern")), &place, &plain(&input["glob"]), of("mode")])
         }
         "delete_file" | "list_files" | "outline" | "log" | "read_diff" | "try_check" => {
             let since = if of("since").is_empty() { String::new() } else { format!("since {}", of("since")) };
@@ -147,7 +147,7 @@ mod tests {
             ("edit_file", json!({ "path": "a", "start_line": i64::MIN, "end_line": i64::MAX }), &format!("edit_file a {}–{} (-{} +0)", i64::MIN, i64::MAX, i64::MAX)),
             ("write_file", json!({ "path": "a", "content": "1\n2\n" }), "write_file a (+2)"),
             ("move_file", json!({ "from": "a", "to": "b" }), "move_file a → b"),
-            ("search", json!({ "pattern": "a\"b", "path": "src", "glob": ["*.rs", "!x"] }), r#"search "a\"b" in src *.rs, !x"#),
+            ("search", json!({ "pattern": "a\"b", "path": "src", "glob": ["*.rs", "!x"] }), r#"search "a"b" in src *.rs, !x"#),
             ("list_files", json!({}), "list_files"),
             ("read_diff", json!({ "since": "review" }), "read_diff since review"),
             ("try_check", json!({ "name": "test" }), "try_check test"),

@@ -50,10 +50,11 @@ fn flush(loose: &mut String, blocks: &mut Vec<LogBlock>) {
     }
 }
 
-/// The name in a line that begins a part.
+/// The name in a line that begins a part, without what else stands there.
 fn part_name(line: &str) -> Option<&str> {
-    let name = line.trim_end().strip_prefix('<')?.strip_suffix('>')?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_- ".contains(&byte));
+    let tag = line.trim_end().strip_prefix('<')?.strip_suffix('>')?;
+    let name = tag.split_once(' ').map_or(tag, |(name, _)| name);
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte));
     is_name.then_some(name)
 }
 
@@ -76,7 +77,7 @@ mod tests {
 
     #[test]
     fn each_part_is_named_with_its_size_and_its_first_lines() {
-        let message = "<task>\nDo it\n</task>\nLook first.\n<files>\n1\n2\n3\n4\n5\n6\n</files>\n<open>\nno end\n";
+        let message = "<task kind=\"x\">\nDo it\n</task>\nLook first.\n<files>\n1\n2\n3\n4\n5\n6\n</files>\n<open>\nno end\n";
         let step = |call: &str, result: &str| LogBlock::Step { call: call.to_owned(), result: result.to_owned() };
         let lines = |text: &str| LogBlock::Lines { language: "", text: text.to_owned() };
         let expected = [

@@ -4,6 +4,7 @@
 //! what can be done about it follow from one value, its `Situation`; a face draws them and decides nothing of it.
 
 pub(crate) mod doctor;
+pub(crate) mod history;
 pub(crate) mod proof;
 pub(crate) mod report;
 pub(crate) mod rows;

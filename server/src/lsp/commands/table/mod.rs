@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Rollback(RollbackArguments),
     /// Show what the workflow changed.
     Diff(DiffArguments),
+    /// List the workflows that ran here.
+    History,
     /// Show the conversations of a run.
     Log(LogArguments),
     /// Let the checks run, outside of a gate: asks, and offers to run those that were skipped.
@@ -170,6 +172,8 @@ pub(crate) struct DiscardArguments {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RollbackArguments {
+    /// An earlier workflow, by its id.
+    pub(crate) workflow: Option<String>,
     /// Only what this task did.
     pub(crate) task: Option<String>,
     /// Only this file: below the folder, by its whole path, or by its URI.
@@ -298,7 +302,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 25] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -374,7 +378,7 @@ const ROWS: [Row; 24] = [
     Row {
         id: "baton.rollback",
         first_field: Some("task"),
-        usage: "it takes {task?, file?, dryRun?, undo?, folder?}, or the id of a task as a string",
+        usage: "it takes {task?, file?, workflow?, dryRun?, undo?, folder?}, or the id of a task as a string",
         read: |fields| with_arguments(fields, Command::Rollback),
     },
     Row {
@@ -382,6 +386,12 @@ const ROWS: [Row; 24] = [
         first_field: Some("task"),
         usage: "it takes {task?, folder?}, or the id of a task as a string",
         read: |fields| with_arguments(fields, Command::Diff),
+    },
+    Row {
+        id: "baton.history",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::History),
     },
     Row {
         id: "baton.log",

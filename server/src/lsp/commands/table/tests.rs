@@ -27,6 +27,7 @@ fn the_contract_lists_exactly_these_commands() {
         "reset",
         "rollback",
         "diff",
+        "history",
         "log",
         "accept",
         "trust",
@@ -107,12 +108,13 @@ fn arguments_are_taken_by_their_names() {
         WorkflowArguments { reset: Some(true), approval: Some(ApprovalMode::Auto), ..WorkflowArguments::default() };
     assert_eq!(command("baton.workflow", json!({ "reset": true, "approval": "auto" })), Command::Workflow(expected));
     let expected = RollbackArguments {
+        workflow: Some("2026".to_owned()),
         task: Some("T1".to_owned()),
         file: Some("src/a.rs".to_owned()),
         dry_run: Some(true),
         undo: Some(false),
     };
-    let given = json!({ "task": "T1", "file": "src/a.rs", "dryRun": true, "undo": false });
+    let given = json!({ "workflow": "2026", "task": "T1", "file": "src/a.rs", "dryRun": true, "undo": false });
     assert_eq!(command("baton.rollback", given), Command::Rollback(expected));
     let call = parse("baton.status", vec![json!({ "folder": "file:///a" })], &phases).unwrap();
     assert_eq!(call, Call { command: Command::Status, folder: Some(Url::parse("file:///a").unwrap()) });

@@ -1,0 +1,106 @@
+//! `baton history`: the workflows that ran here.
+
+use super::args::HistoryArgs;
+use super::failure::Failure;
+use super::output::{columns, print};
+use super::session::{Session, Start};
+use crate::config::Overrides;
+use crate::text;
+use crate::workflow::{self, PastWorkflow};
+
+/// Print the workflows, newest first.
+pub(super) fn history(start: &Start<'_>, args: HistoryArgs) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
+    let workflows = session.memory()?.map(|store| workflow::history(&store)).transpose()?.unwrap_or_default();
+    let text = match args.json {
+        true => {
+            let json = serde_json::to_string_pretty(&serde_json::json!({ "workflows": workflows }));
+            text::safe_json(&json.map_err(|error| Failure::failed(error.to_string()))?)
+        }
+        false if workflows.is_empty() => "Nothing has been run here yet. `baton run --task \"…\"` starts.".to_owned(),
+        false => table(&workflows, columns()),
+    };
+    print(&text)?;
+    Ok(0)
+}
+
+/// Two lines or more for each workflow: its facts, then its task.
+fn table(workflows: &[PastWorkflow], columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for past in workflows {
+        let facts: Vec<String> = facts(past).into_iter().filter(|fact| !fact.is_empty()).collect();
+        lines.push(text::paragraph("", &format!("{}  {}", past.workflow, facts.join(" · ")), columns));
+        let task = if past.task.is_empty() { "(its task is not known)" } else { &past.task };
+        lines.push(text::paragraph("  ", &text::cut(task, 300), columns));
+    }
+    lines.push(String::new());
+    let undo = workflows.iter().find(|past| past.can_undo).map(|past| ("undo", "", past));
+    let back = workflows.iter().find(|past| past.can_bring_back).map(|past| ("bring back", " --undo", past));
+    for (what, flag, past) in undo.into_iter().chain(back) {
+        let of = if past.current { String::new() } else { format!(" --workflow {}", past.workflow) };
+        lines.push(text::paragraph("", &format!("{what}: baton rollback{of}{flag}"), columns));
+    }
+    lines.push(text::paragraph("", "the conversations of a run: baton log RUN", columns));
+    lines.join("\n")
+}
+
+fn facts(past: &PastWorkflow) -> Vec<String> {
+    let outcome = past.outcome.map(|outcome| outcome.to_string().replace('_', " "));
+    let removed = match past.removed_runs {
+        0 => String::new(),
+        removed => format!(" ({removed} removed)"),
+    };
+    vec![
+        past.at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        outcome.unwrap_or_else(|| "no end".to_owned()),
+        format!("{}{removed}", text::count(past.runs.len(), "run")),
+        text::count(past.files, "file"),
+        past.usage.and_then(|usage| usage.cost_words()).unwrap_or_default(),
+        if past.current { "at hand" } else { "" }.to_owned(),
+        match (past.can_undo, past.can_bring_back) {
+            (true, true) => "can be undone, or brought back",
+            (true, false) => "can be undone",
+            (false, true) => "can be brought back",
+            (false, false) => "",
+        }
+        .to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::Outcome;
+
+    #[test]
+    fn it_fits_narrow_and_wide_terminals_and_names_the_commands() {
+        let past = |workflow: &str, current: bool| PastWorkflow {
+            workflow: workflow.to_owned(),
+            runs: vec![workflow.to_owned(), "20260102-121212-beef".to_owned()],
+            task: "Add a flag that prints the version, and a test for it, and say so in the README.".to_owned(),
+            outcome: Some(Outcome::RolledBack),
+            at: "2026-01-02T12:12:30Z".parse().unwrap(),
+            files: 3,
+            current,
+            can_undo: !current,
+            can_bring_back: current,
+            usage: None,
+            removed_runs: usize::from(!current),
+        };
+        let workflows = [past("20260102-121212-0002", true), past("20260101-121212-0001", false)];
+        for columns in [40, 60, 80, 100, 120] {
+            let table = table(&workflows, columns);
+            let widest = table.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+            assert!(widest <= columns, "{widest} of {columns}:\n{table}");
+            let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
+            for part in [
+                "20260102-121212-0002 2026-01-02 12:12 UTC · rolled back · 2 runs · 3 files · at hand · can be brought back",
+                "2 runs (1 removed) · 3 files · can be undone",
+                "undo: baton rollback --workflow 20260101-121212-0001",
+                "bring back: baton rollback --undo",
+            ] {
+                assert!(words.contains(part), "{part:?} is missing at {columns}:\n{table}");
+            }
+        }
+    }
+}
