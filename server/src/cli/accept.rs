@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::failure::{FAILED, Failure, USAGE};
 use super::gate::NonInteractiveApprover;
+use super::notices;
 use super::output::exit_code_after;
 use super::run::{EndReport, block_on, exit_code};
 use super::session::{Session, Start};
@@ -26,6 +27,7 @@ pub(super) fn accept(start: &Start<'_>, because: Option<String>) -> Result<u8, F
 /// The run that accepts has no phase to show, and is over at once.
 async fn run(engine: Engine, goal: Goal) -> Result<RunEnd, Failure> {
     let handle = workflow::start(engine, goal.into()).map_err(refused)?;
+    notices::keep(handle.notices);
     let ended = handle.end.await;
     ended.map_err(|error| Failure::failed(format!("the run broke off: {error}; `baton status` tells what stands")))
 }

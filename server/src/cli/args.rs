@@ -620,7 +620,8 @@ mod tests {
         assert_eq!(command("baton clean"), Command::Clean);
         assert_eq!(command("baton trust --moved"), Command::Trust(TrustArgs { moved: true }));
         assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));
-        let rollback = RollbackArgs { workflow: None, task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
+        let rollback =
+            RollbackArgs { workflow: None, task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
         assert_eq!(command("baton rollback --file src/a.rs --dry-run"), Command::Rollback(rollback));
         let review = ReviewArgs {
             base: "origin/main".into(),

@@ -97,9 +97,15 @@ mod tests {
         let blocks = [
             LogBlock::Heading { level: 1, text: "Run 1".to_owned() },
             LogBlock::Note("Some words that are longer than forty columns are.".to_owned()),
-            LogBlock::Said("First I look.\u{1b}]0;x\u{7}\n```\nlet a_long_line = of_code_that_stays_whole_anyway();\n```".to_owned()),
+            LogBlock::Said(
+                "First I look.\u{1b}]0;x\u{7}\n```\nlet a_long_line = of_code_that_stays_whole_anyway();\n```"
+                    .to_owned(),
+            ),
             LogBlock::Step { call: "read_file src/a.rs 1–9".to_owned(), result: "9 lines".to_owned() },
-            LogBlock::Step { call: "search \"a long pattern\" in src".to_owned(), result: "12 lines, 400 bytes".to_owned() },
+            LogBlock::Step {
+                call: "search \"a long pattern\" in src".to_owned(),
+                result: "12 lines, 400 bytes".to_owned(),
+            },
             LogBlock::Lines { language: "diff", text: "-a\n+b".to_owned() },
         ];
         let drawn = console::strip_ansi_codes(&drawn(&blocks, 40)).into_owned();

@@ -6,6 +6,7 @@
 mod accept;
 mod answer;
 pub mod args;
+mod attention;
 mod clean;
 mod demo;
 mod diff;
@@ -18,6 +19,7 @@ mod last_line;
 mod log;
 mod lsp;
 mod model_args;
+mod notices;
 mod output;
 pub mod progress;
 mod proof;
@@ -80,6 +82,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Demo => demo::demo(table),
         Command::Lsp(_) => lsp::lsp(&start),
     };
+    notices::wait();
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) if failure.is_quiet() => ExitCode::from(failure.code),

@@ -39,7 +39,10 @@ fn note_line(note: &RollbackNote, request: &RollbackRequest) -> Option<String> {
     Some(match note {
         RollbackNote::Unfinished => {
             let undo = if request.undo { " --undo" } else { "" };
-            format!("Put right what keeps the rest; then `baton rollback{}{undo}` again handles it.", of_workflow(request))
+            format!(
+                "Put right what keeps the rest; then `baton rollback{}{undo}` again handles it.",
+                of_workflow(request)
+            )
         }
         RollbackNote::GateAgain => "The plan waits for your answer again.".to_owned(),
         // Of the workflow at hand the ways on say it.

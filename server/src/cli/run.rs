@@ -7,13 +7,15 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::args::{PlanArgs, RunArgs};
+use super::attention::{self, Attention};
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
 use super::last_line::{LastLine, with_last_line};
 use super::model_args::ModelArgs;
+use super::notices;
 use super::output::{
     AS_RECORDED, beside, columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell,
-    way_on_lines, way_on_lines_after, with_models,
+    warn, way_on_lines, way_on_lines_after, with_models,
 };
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
@@ -101,10 +103,14 @@ pub(super) async fn drive(
     progress: Option<Arc<Progress>>,
 ) -> Result<(String, RunEnd), Failure> {
     let mut stops = Stops::new()?;
-    let RunHandle { run, cancel, mut events, mut end } = workflow::start(engine, request)?;
-    let show = |event: &PhaseEvent| match &progress {
+    let mut attention = progress.as_ref().and_then(|_| Attention::of_stderr(&engine.settings));
+    let RunHandle { run, cancel, mut events, mut end, mut notices } = workflow::start(engine, request)?;
+    let mut show = |event: &PhaseEvent| match &progress {
         Some(progress) => {
             progress.on(event);
+            if let Some(call) = attention.as_mut().and_then(|attention| attention.call(event)) {
+                progress.suspend(|| attention::write(&call));
+            }
             Ok(())
         }
         None => print(&text::safe_json(&json!(event).to_string())),
@@ -126,6 +132,10 @@ pub(super) async fn drive(
                 unwritten.get_or_insert(failure);
             },
             ended = &mut end => break ended,
+            Some(warning) = notices.warnings.recv() => match &progress {
+                Some(progress) => progress.suspend(|| warn(&[warning])),
+                None => warn(&[warning]),
+            },
             stop = stops.next() => match stop {
                 Stop::Asked if cancel.is_cancelled() => std::process::exit(i32::from(CANCELLED)),
                 Stop::Asked => stopping("Stopping… (Ctrl-C again kills)"),
@@ -149,6 +159,7 @@ pub(super) async fn drive(
     if let Some(progress) = &progress {
         progress.finish();
     }
+    notices::keep(notices);
     let ended = ended.map_err(|error| Failure::failed(format!("the run broke off: {error}; `baton run` goes on")))?;
     match unwritten.filter(|failure| !failure.is_quiet()) {
         Some(failure) => Err(Failure {

@@ -16,6 +16,9 @@ use crate::contracts::{ModelFacts, RepoPath, RepoPathError};
 /// The providers a `provider:name` may begin with.
 pub const PROVIDERS: [&str; 5] = ["anthropic", "openai", "ollama", "editor", "replay"];
 
+/// Most bytes of a command: what is longer is a script, which has a name.
+pub(super) const MAX_COMMAND: usize = 16_384;
+
 /// The word for no value.
 const NONE: &str = "none";
 
@@ -34,6 +37,8 @@ pub(super) enum Kind {
     Model { set: fn(&mut Settings, Option<String>) },
     /// A folder inside the workspace.
     Folder { set: fn(&mut Settings, String) },
+    /// A command for `sh -c`, or `none`.
+    Command { set: fn(&mut Settings, Option<String>) },
     /// A list of hosts.
     Hosts { set: fn(&mut Settings, Vec<String>) },
     /// `[[checks]]`.
@@ -62,6 +67,7 @@ impl Kind {
             Self::Word { words, .. } => quoted_words(words),
             Self::Model { .. } => "provider:name, for example anthropic:claude-sonnet-5-5".to_owned(),
             Self::Folder { .. } => "a folder inside the workspace, named from its root".to_owned(),
+            Self::Command { .. } => "a command for sh, in quotes, for example \"notify-send Baton\"".to_owned(),
             Self::Hosts { .. } => "a list of hosts, for example [\"models.example.org\"]".to_owned(),
             Self::Checks { .. } => {
                 "[[checks]] tables with name, command and, if you like, timeout_s, network, try, secrets, paths"
@@ -131,6 +137,16 @@ impl Kind {
                 let folder = check_folder(text, context.layer)
                     .map_err(|reason| vec![node.refuse(key, format!("is {node}: {reason}"))])?;
                 set(settings, folder.as_str().to_owned());
+            }
+            Self::Command { set } if is_none(node) => set(settings, None),
+            Self::Command { set } => {
+                let text = node.as_text().filter(|text| !text.trim().is_empty()).ok_or_else(wrong)?;
+                if text.contains('\0') || text.len() > MAX_COMMAND {
+                    return Err(vec![
+                        node.refuse(key, format!("holds a NUL character, or has more than {MAX_COMMAND} bytes")),
+                    ]);
+                }
+                set(settings, Some(text.to_owned()));
             }
             Self::Hosts { set } => match &node.raw {
                 Raw::List(items) => set(settings, read_hosts(key, items)?),

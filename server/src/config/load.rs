@@ -24,7 +24,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What is wrong without stopping anything: unknown variables and editor settings, and raised limits.
     pub warnings: Vec<String>,
-    /// Of these warnings the raised limits: what the workspace or the editor may not allow, each at its place.
+    /// Of these warnings those about what the workspace or the editor may not set, each at its place: raised limits, and what is
+    /// about the user's own machine.
     pub raised: Vec<ConfigError>,
     origins: BTreeMap<&'static str, Origin>,
     /// The values that some layer gives, on a line each.
@@ -227,7 +228,14 @@ impl Loading {
 
     fn set(&mut self, layer: Layer, setting: &'static Setting, node: &Node) {
         if let Some(reason) = out_of_scope(setting, layer, node) {
-            self.error(&node.place, setting.key, format!("{} {reason}", setting.key));
+            let message = format!("{} {reason}", setting.key);
+            match setting.scope {
+                Scope::OwnMachine { .. } => {
+                    let (place, setting) = (node.place.clone(), setting.key.to_owned());
+                    self.raised.push(ConfigError { place, setting, message });
+                }
+                _ => self.error(&node.place, setting.key, message),
+            }
             return;
         }
         let is_held_back = setting.scope == Scope::Lowers && !layer.is_users();

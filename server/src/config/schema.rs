@@ -1,6 +1,6 @@
 //! The JSON Schema of settings files, made from the table, for completion and faults in editors.
 //!
-//! What it refuses, [`load`](super::load) refuses too. The other way round a few things are beyond a schema: names given twice,
+//! What it refuses, [`load`](super::load) refuses too, or ignores with a warning. The other way round a few things are beyond a schema: names given twice,
 //! what a prompt's file holds, a number such as `2.0`, which a schema takes for a whole one, and a date, which it takes for a text.
 
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::checks;
 use super::facts;
 use super::hosts;
-use super::kind::{Kind, PROVIDERS};
+use super::kind::{Kind, MAX_COMMAND, PROVIDERS};
 use super::phases;
 use super::sources::{Layer, USER_FILE, WORKSPACE_FILE};
 use super::table::{Scope, Setting, settings_table};
@@ -48,7 +48,7 @@ pub fn settings_schema(layer: Layer) -> Value {
 fn is_of_file(setting: &Setting, layer: Layer) -> bool {
     match setting.scope {
         Scope::Start => false,
-        Scope::UserFile => layer.is_users(),
+        Scope::UserFile | Scope::OwnMachine { .. } => layer.is_users(),
         Scope::All | Scope::UserFor(_) | Scope::Lowers | Scope::Files => true,
     }
 }
@@ -89,6 +89,7 @@ fn kind_schema(setting: &Setting, layer: Layer) -> Value {
             "minLength": 1,
             "pattern": r"^(?![/\\~])(?!([^/]*/)*(\.\.|\.[gG][iI][tT])(/|$))",
         }),
+        Kind::Command { .. } => json!({ "type": "string", "pattern": "\\S", "maxLength": MAX_COMMAND }),
         Kind::Hosts { .. } => hosts::schema(),
         Kind::Checks { .. } => checks::schema(),
         Kind::Phases { .. } => phases::schema(),
@@ -103,7 +104,9 @@ fn default(setting: &Setting) -> Option<Value> {
         Kind::Limit { .. } | Kind::Word { .. } | Kind::Model { .. } | Kind::Folder { .. } => {
             Some(json!(setting.default))
         }
-        Kind::Hosts { .. } | Kind::Checks { .. } | Kind::Phases { .. } | Kind::Facts { .. } => None,
+        Kind::Command { .. } | Kind::Hosts { .. } | Kind::Checks { .. } | Kind::Phases { .. } | Kind::Facts { .. } => {
+            None
+        }
     }
 }
 

@@ -13,6 +13,13 @@ pub(super) fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Opti
         Scope::UserFile => {
             Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", why_untrusted(layer)))
         }
+        Scope::OwnMachine { environment } => {
+            if layer == Layer::User || (environment && layer.is_users()) {
+                return None;
+            }
+            let by = if environment { format!(" or by {}", setting.variable()) } else { String::new() };
+            Some(format!("is ignored here: it is about your own machine. Set it in your own {USER_FILE}{by}"))
+        }
         Scope::UserFor(value) if layer.is_users() || node.as_text() != Some(value) => None,
         Scope::UserFor(value) => Some(format!(
             "may not be {value:?} here: {}. Set it in your own {USER_FILE} or by {}",

@@ -46,6 +46,10 @@ pub struct Settings {
     pub effort: EffortChoice,
     /// What the user says of models.
     pub model_facts: Vec<ModelFacts>,
+    /// The user's own command, for `sh -c`, that is told when a run waits, ends or meets its budget.
+    pub notify: Option<String>,
+    /// Whether the terminal is rung when a run waits, or ends after a while.
+    pub bell: bool,
 }
 
 /// `provider:name` for each tier; `None` is the provider's default.
@@ -207,6 +211,8 @@ impl Default for Settings {
             phases: Vec::new(),
             effort: EffortChoice::default(),
             model_facts: Vec::new(),
+            notify: None,
+            bell: true,
         }
     }
 }

@@ -31,6 +31,12 @@ pub enum Scope {
     Lowers,
     /// The user's file alone: it is about whom the user trusts.
     UserFile,
+    /// The user's file alone, or with `environment` that too: it is about the user's own machine. Elsewhere it is ignored, with a
+    /// warning at its place, so that a workspace that has it can be worked in.
+    OwnMachine {
+        /// Whether the environment may set it.
+        environment: bool,
+    },
     /// Files and editor settings: it has parts.
     Files,
     /// The environment and flags: it belongs to one start.
@@ -45,7 +51,7 @@ pub fn settings_table() -> &'static [Setting] {
 /// The upper bound of a count that needs none.
 const UNBOUNDED: u64 = u32::MAX as u64;
 
-static TABLE: [Setting; 23] = [
+static TABLE: [Setting; 25] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
@@ -240,6 +246,20 @@ static TABLE: [Setting; 23] = [
         doc: "Further reviewing phases with prompts of your own; they only read, and the reviewer decides.",
         scope: Scope::UserFile,
         kind: Kind::Phases { set: |settings, phases: Vec<UserPhase>| settings.phases = phases },
+    },
+    Setting {
+        key: "notify",
+        default: "none",
+        doc: "Your own command, run by sh when a run waits, ends or meets its budget; it reads the event as a line of JSON.",
+        scope: Scope::OwnMachine { environment: false },
+        kind: Kind::Command { set: |settings, command| settings.notify = command },
+    },
+    Setting {
+        key: "bell",
+        default: "on",
+        doc: "Whether the terminal is rung, and shows a notification, when a run waits or ends after a while (on), or not (off).",
+        scope: Scope::OwnMachine { environment: true },
+        kind: Kind::Word { words: &["on", "off"], set: |settings, word| settings.bell = word == "on" },
     },
 ];
 

@@ -416,7 +416,9 @@ pub(super) fn read_all(dir: &Dir, seal: &Seal, take: &mut dyn FnMut(TranscriptRe
             LineEnd::TooLong => TranscriptRead::TooLong,
             // A kill may have cut off only the line break.
             LineEnd::Whole | LineEnd::Cut => match (verified_body(&line, seal, SEAL_KIND), end) {
-                (Some(body), _) => parsed(body).map_or(TranscriptRead::Unknown, |line| TranscriptRead::Line(line.into())),
+                (Some(body), _) => {
+                    parsed(body).map_or(TranscriptRead::Unknown, |line| TranscriptRead::Line(line.into()))
+                }
                 (None, LineEnd::Cut) => continue,
                 (None, _) if line.iter().all(u8::is_ascii_whitespace) => continue,
                 (None, _) => TranscriptRead::Unverified,

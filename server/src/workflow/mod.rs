@@ -51,6 +51,7 @@ pub use start::cancel::{CancelRequest, request_cancel};
 pub use start::engine::{Engine, models, open, open_store};
 pub use start::launch::{RunHandle, start};
 pub use start::memory_dir::check_memory_dir;
+pub use start::notify::Notices;
 pub use start::reset::reset;
 pub use start::tell::{ToldTo, tell};
 pub use status::doctor::{Check, CheckStatus, Doctor, ModelInForce, SettingInForce, doctor};

@@ -48,6 +48,7 @@ mod stamp;
 mod text_file;
 mod unsaved;
 mod upwards;
+mod user_command;
 mod walk;
 mod watch;
 mod written_since;
@@ -94,6 +95,7 @@ pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use stamp::Stamp;
 pub use text_file::{CannotEncode, NotText, TextFile, text_of};
 pub use upwards::{Mark, mark};
+pub use user_command::{UserCommand, UserCommandError, run_user_command};
 pub use walk::{Listing, Walk, WalkError, by_folder, files, files_until, is_ignored, visit_files};
 pub use watch::Watch;
 

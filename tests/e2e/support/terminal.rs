@@ -98,6 +98,11 @@ impl Terminal {
         text
     }
 
+    /// Every byte that was shown so far, colours and the like included.
+    pub fn shown(&self) -> Vec<u8> {
+        self.screen.shown.lock().unwrap().clone()
+    }
+
     fn open(&self) -> File {
         let mut options = OpenOptions::new();
         let no_controlling = rustix::fs::OFlags::NOCTTY.bits();

@@ -35,7 +35,9 @@ fn message(workflows: &[PastWorkflow]) -> String {
     if workflows.len() > SHOWN {
         lines.push(format!("and {} more", workflows.len() - SHOWN));
     }
-    lines.push("baton.rollback with {\"workflow\": \"…\"} undoes one; with \"undo\": true it brings one back.".to_owned());
+    lines.push(
+        "baton.rollback with {\"workflow\": \"…\"} undoes one; with \"undo\": true it brings one back.".to_owned(),
+    );
     lines.join("\n")
 }
 

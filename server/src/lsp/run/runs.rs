@@ -24,7 +24,8 @@ use crate::lsp::folder::Folder;
 use crate::lsp::folder::current_run::CurrentRun;
 use crate::lsp::wire::window;
 use crate::workflow::{
-    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Outcome, PhaseEvent, Request, RunEnd, RunHandle, WayOn,
+    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Notices, Outcome, PhaseEvent, Request, RunEnd, RunHandle,
+    WayOn,
 };
 
 /// How often the progress shows the time while nothing else happens.
@@ -88,7 +89,8 @@ async fn watch(
 ) {
     // Fired however this ends: `Folder::stop` waits for it.
     let _over = over.drop_guard();
-    let RunHandle { run, cancel, mut events, mut end } = handle;
+    let RunHandle { run, cancel, mut events, mut end, notices } = handle;
+    show_warnings(&folder, notices);
     let Folder { client, capabilities, .. } = &*folder;
     let mut progress = Progress::create(client, capabilities.progress, &run, files.phases.clone());
     let mut feed = PhaseFeed::new(client, &folder.path, capabilities.phase, capabilities.gate);
@@ -129,6 +131,16 @@ async fn watch(
     if let Some(question) = outcome::report(&folder, ended, start.resumed()) {
         ask(&folder, question);
     }
+}
+
+/// Show what becomes of the commands that the user's `notify` runs, also after the end of the run.
+fn show_warnings(folder: &Arc<Folder>, mut notices: Notices) {
+    let client = folder.client.clone();
+    tokio::spawn(async move {
+        while let Some(warning) = notices.warnings.recv().await {
+            window::show_message(&client, MessageType::WARNING, format!("Baton: {warning}"));
+        }
+    });
 }
 
 /// What can be done now that a run has ended.

@@ -45,9 +45,8 @@ impl Store {
         let mut found: Vec<KnownWorkflow> = Vec::new();
         let mut add = |runs: Vec<RunId>, entry: Option<String>| {
             let Some(id) = runs.first().cloned() else { return };
-            let of_it = |run: &&RunId| {
-                runs.contains(run) || later.iter().any(|(rollback, of)| rollback == *run && *of == id)
-            };
+            let of_it =
+                |run: &&RunId| runs.contains(run) || later.iter().any(|(rollback, of)| rollback == *run && *of == id);
             let folders = there.iter().filter(of_it).cloned().collect();
             found.push(KnownWorkflow { id, runs, folders, entry });
         };

@@ -103,11 +103,7 @@ fn taken_back(journal: &[Publish]) -> HashSet<FileId> {
 }
 
 /// The publishes of these runs that are in one of these states, oldest first.
-pub(crate) fn journal_of(
-    store: &Store,
-    runs: &[RunId],
-    states: &[PublishState],
-) -> Result<Vec<Publish>, MemoryError> {
+pub(crate) fn journal_of(store: &Store, runs: &[RunId], states: &[PublishState]) -> Result<Vec<Publish>, MemoryError> {
     let seal = store.seal();
     let mut journal = Vec::new();
     for run in runs {

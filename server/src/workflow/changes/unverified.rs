@@ -49,7 +49,8 @@ pub(crate) fn unverified_or_log(store: &Store) -> Unverified {
 
 /// The same for these runs, of an earlier workflow.
 pub(crate) fn unverified_of_or_log(store: &Store, runs: &[RunId]) -> Unverified {
-    let found = store.uncounted_of(runs).inspect_err(|error| tracing::warn!(%error, "cannot tell what counts as absent"));
+    let found =
+        store.uncounted_of(runs).inspect_err(|error| tracing::warn!(%error, "cannot tell what counts as absent"));
     Unverified { warnings: found.map(|found| warnings(&found)).unwrap_or_default(), is_moved: false }
 }
 

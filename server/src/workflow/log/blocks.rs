@@ -36,8 +36,7 @@ pub enum LogBlock {
 pub(super) fn first_lines(text: &str, most: usize) -> String {
     const WIDEST: usize = 200;
     let mut lines = text.trim_end().lines();
-    let mut shown: Vec<String> =
-        lines.by_ref().take(most).map(|line| text::cut(line, WIDEST).into_owned()).collect();
+    let mut shown: Vec<String> = lines.by_ref().take(most).map(|line| text::cut(line, WIDEST).into_owned()).collect();
     let left_out = lines.count();
     if left_out > 0 {
         shown.push(format!("… {left_out} more {}", text::plural(left_out, "line")));
@@ -68,7 +67,9 @@ pub(super) fn log_markdown(blocks: &[LogBlock]) -> String {
             LogBlock::Said(said) => (text::markdown(said), false),
             LogBlock::Step { call, result } => (item(call, result), true),
             LogBlock::Lines { text, .. } if text.trim().is_empty() => continue,
-            LogBlock::Lines { language, text } => (text::code_block(text).replacen('\n', &format!("{language}\n"), 1), false),
+            LogBlock::Lines { language, text } => {
+                (text::code_block(text).replacen('\n', &format!("{language}\n"), 1), false)
+            }
         };
         if piece.is_empty() {
             continue;

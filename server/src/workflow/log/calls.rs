@@ -140,14 +140,34 @@ mod tests {
     fn a_call_is_one_readable_line() {
         for (name, input, line) in [
             ("read_file", json!({ "path": "src/a.rs", "start_line": 10, "end_line": 40 }), "read_file src/a.rs 10–40"),
-            ("read_file", json!({ "path": "a", "ranges": [[1, 5], [9, 12]], "at": "HEAD" }), "read_file a 1–5, 9–12 at HEAD"),
+            (
+                "read_file",
+                json!({ "path": "a", "ranges": [[1, 5], [9, 12]], "at": "HEAD" }),
+                "read_file a 1–5, 9–12 at HEAD",
+            ),
             ("read_file", json!({ "path": "a", "start_line": 7 }), "read_file a 7–"),
-            ("edit_file", json!({ "path": "a", "old_text": "1\n2\n3", "new_text": "1\ntwo\n3\n4" }), "edit_file a (-2 +3)"),
-            ("edit_file", json!({ "path": "a", "start_line": 3, "end_line": 2, "new_text": "x\n" }), "edit_file a 3–2 (-0 +1)"),
-            ("edit_file", json!({ "path": "a", "start_line": i64::MIN, "end_line": i64::MAX }), &format!("edit_file a {}–{} (-{} +0)", i64::MIN, i64::MAX, i64::MAX)),
+            (
+                "edit_file",
+                json!({ "path": "a", "old_text": "1\n2\n3", "new_text": "1\ntwo\n3\n4" }),
+                "edit_file a (-2 +3)",
+            ),
+            (
+                "edit_file",
+                json!({ "path": "a", "start_line": 3, "end_line": 2, "new_text": "x\n" }),
+                "edit_file a 3–2 (-0 +1)",
+            ),
+            (
+                "edit_file",
+                json!({ "path": "a", "start_line": i64::MIN, "end_line": i64::MAX }),
+                &format!("edit_file a {}–{} (-{} +0)", i64::MIN, i64::MAX, i64::MAX),
+            ),
             ("write_file", json!({ "path": "a", "content": "1\n2\n" }), "write_file a (+2)"),
             ("move_file", json!({ "from": "a", "to": "b" }), "move_file a → b"),
-            ("search", json!({ "pattern": "a\"b", "path": "src", "glob": ["*.rs", "!x"] }), r#"search "a"b" in src *.rs, !x"#),
+            (
+                "search",
+                json!({ "pattern": "a\"b", "path": "src", "glob": ["*.rs", "!x"] }),
+                r#"search "a"b" in src *.rs, !x"#,
+            ),
             ("list_files", json!({}), "list_files"),
             ("read_diff", json!({ "since": "review" }), "read_diff since review"),
             ("try_check", json!({ "name": "test" }), "try_check test"),
@@ -170,7 +190,8 @@ mod tests {
         let long = json!({ "path": "a", "content": "x\n".repeat(99) });
         assert!(edit_diff("write_file", &long).is_some_and(|diff| diff.ends_with("\n… 69 more lines")));
         assert_eq!(edit_diff("read_file", &edit), None);
-        for odd in [json!({}), json!({ "old_text": 1, "new_text": 2 }), json!({ "old_text": "a\0b", "new_text": "c" })] {
+        for odd in [json!({}), json!({ "old_text": 1, "new_text": 2 }), json!({ "old_text": "a\0b", "new_text": "c" })]
+        {
             let _ = edit_diff("edit_file", &odd);
         }
     }

@@ -87,7 +87,8 @@ impl Conversation {
             return;
         };
         let earlier = text::count(answers, "answer");
-        self.blocks.push(LogBlock::Note(format!("Goes on with a conversation of an earlier run, which has {earlier}.")));
+        self.blocks
+            .push(LogBlock::Note(format!("Goes on with a conversation of an earlier run, which has {earlier}.")));
         let (asked, added) = messages.split_at(last_answer + 1);
         for block in asked.last().iter().flat_map(|message| &message.content) {
             self.of_model(block);

@@ -87,7 +87,8 @@ pub(super) fn event_step(event: &PhaseEvent, clock: Clock, named: bool) -> LogBl
     let about = format!("{about}{status}");
     let message = text::safe_line(&event.message);
     let error = event.error.as_ref().map(|error| text::safe_line(&error.message));
-    let error = error.filter(|error| !message.contains(error.as_str())).map(|error| format!(": {error}")).unwrap_or_default();
+    let error =
+        error.filter(|error| !message.contains(error.as_str())).map(|error| format!(": {error}")).unwrap_or_default();
     let between = if about.trim().is_empty() || message.is_empty() { "" } else { ": " };
     let result = format!("{} · {}{between}{message}{error}", clock.since(event.at), about.trim());
     LogBlock::Step { call: String::new(), result }

@@ -83,9 +83,11 @@ fn criteria(items: &[Value]) -> String {
     let is = |item: &&Value, state: &str| item["state"] == state;
     let met = items.iter().filter(|item| is(item, "met")).count();
     let rest = items.iter().filter(|item| !is(item, "met"));
-    let rest: Vec<String> =
-        rest.map(|item| format!("{}.{} {}", plain(&item["task_id"]), plain(&item["criterion"]), plain(&item["state"]))).collect();
-    let rest = if rest.is_empty() { String::new() } else { format!("; {}", text::short_line(&rest.join(", "), WIDEST)) };
+    let rest: Vec<String> = rest
+        .map(|item| format!("{}.{} {}", plain(&item["task_id"]), plain(&item["criterion"]), plain(&item["state"])))
+        .collect();
+    let rest =
+        if rest.is_empty() { String::new() } else { format!("; {}", text::short_line(&rest.join(", "), WIDEST)) };
     format!("criteria: {met} of {} met{rest}", items.len())
 }
 
@@ -119,8 +121,14 @@ mod tests {
         let plan = json!({ "approach_summary": "Small.", "risks": [], "tasks": [{
             "id": "T1", "title": "Do", "files_to_modify": ["a.rs"], "files_to_create": ["b.rs"], "estimated_complexity": "simple",
         }], "parallel_groups": [["T1"], ["T2", "T3"]] });
-        let expected =
-            ["approach summary: Small.", "tasks (1):", "- T1 Do (simple): a.rs, b.rs", "parallel groups (2):", "- T1", "- T2, T3"];
+        let expected = [
+            "approach summary: Small.",
+            "tasks (1):",
+            "- T1 Do (simple): a.rs, b.rs",
+            "parallel groups (2):",
+            "- T1",
+            "- T2, T3",
+        ];
         assert_eq!(words(&plan), expected);
         let review = json!({ "issues": [{ "severity": "major", "file": "a.rs", "line": 3, "description": "Wrong." }],
             "criteria": [{ "task_id": "T1", "criterion": 1, "state": "met" }, { "task_id": "T1", "criterion": 2, "state": "unmet" }],

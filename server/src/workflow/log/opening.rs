@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn each_part_is_named_with_its_size_and_its_first_lines() {
-        let message = "<task kind=\"x\">\nDo it\n</task>\nLook first.\n<files>\n1\n2\n3\n4\n5\n6\n</files>\n<open>\nno end\n";
+        let message =
+            "<task kind=\"x\">\nDo it\n</task>\nLook first.\n<files>\n1\n2\n3\n4\n5\n6\n</files>\n<open>\nno end\n";
         let step = |call: &str, result: &str| LogBlock::Step { call: call.to_owned(), result: result.to_owned() };
         let lines = |text: &str| LogBlock::Lines { language: "", text: text.to_owned() };
         let expected = [

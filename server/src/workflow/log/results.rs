@@ -69,7 +69,10 @@ mod tests {
         };
         assert_eq!(of("read_file", "1\ta\n2\tb\n", false), "2 lines, 7 bytes|");
         assert_eq!(of("edit_file", "Edited a.\n  1\tx\n", false), "Edited a.|");
-        assert_eq!(of("search", &"hit\n".repeat(8), false), "8 lines, 31 bytes|hit\nhit\nhit\nhit\nhit\nhit\n… 2 more lines");
+        assert_eq!(
+            of("search", &"hit\n".repeat(8), false),
+            "8 lines, 31 bytes|hit\nhit\nhit\nhit\nhit\nhit\n… 2 more lines"
+        );
         assert_eq!(of("list_files", "", false), "no answer|");
         assert_eq!(of("edit_file", "old_text stands nowhere", true), "failed: old_text stands nowhere|");
         assert_eq!(of("submit_plan", "faults:\n- T1", true), "sent back|faults:\n- T1");

@@ -143,7 +143,8 @@ impl<'a> Reading<'a> {
                 }
             }
             TranscriptLine::Lost { at, lost, usage } => {
-                let words = format!("{} · a request failed after all tries, and used {}", self.clock.since(at), usage.words());
+                let words =
+                    format!("{} · a request failed after all tries, and used {}", self.clock.since(at), usage.words());
                 let step = LogBlock::Step { call: String::new(), result: words };
                 let place = self.last_about.get(&about_agent(&lost)).copied();
                 self.put(place, at, step);
@@ -212,10 +213,7 @@ fn head(run: &RunId, start: Timestamp, parts: &[Part], events: &[PhaseEvent], is
             usage.words()
         ),
     };
-    let note = format!(
-        "Began {} UTC; times count from there. {used} {state}",
-        start.strftime("%Y-%m-%d %H:%M:%S")
-    );
+    let note = format!("Began {} UTC; times count from there. {used} {state}", start.strftime("%Y-%m-%d %H:%M:%S"));
     vec![LogBlock::Heading { level: 1, text: format!("Run {run}") }, LogBlock::Note(note.trim_end().to_owned())]
 }
 

@@ -23,7 +23,11 @@ pub(super) fn which(store: &Store, named: Option<&str>) -> Result<RunId, StartEr
     let found: Vec<&RunId> = runs.iter().filter(|run| run.as_str().starts_with(named)).collect();
     match found.as_slice() {
         [one] => Ok((*one).clone()),
-        [] => usage(format!("no run's id begins with {}; the last ones are {}", text::short_line(named, 40), newest(&runs))),
+        [] => usage(format!(
+            "no run's id begins with {}; the last ones are {}",
+            text::short_line(named, 40),
+            newest(&runs)
+        )),
         several => {
             let ids: Vec<RunId> = several.iter().copied().cloned().collect();
             usage(format!("several runs begin with {}: {}", text::short_line(named, 40), newest(&ids)))

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::beginning::{Beginning, StartContext};
 use super::cancel::drive_until_cancelled;
 use super::engine::Engine;
+use super::notify::{Notices, notify};
 use crate::agents::{Budget, Limits, RunContext};
 use crate::memory::{Memory, MemoryError, RunDir, RunId, RunLock, Store};
 use crate::workflow::changes::checkpoints;
@@ -35,6 +36,8 @@ pub struct RunHandle {
     pub events: mpsc::UnboundedReceiver<PhaseEvent>,
     /// Its end.
     pub end: JoinHandle<RunEnd>,
+    /// What became of the commands that the user's `notify` has run for it.
+    pub notices: Notices,
 }
 
 /// A run that was prepared and has not begun.
@@ -62,6 +65,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let cancel = CancellationToken::new();
     let bus = Bus::new(id.to_string(), dir.events);
     let events = bus.subscribe();
+    let notices = notify(&settings, &workspace, || bus.subscribe(), &cancel);
     let limits = Limits { usd: settings.budget_usd, tokens: settings.budget_tokens };
     let catalog = models.as_ref().map(|models| Arc::clone(&models.catalog)).unwrap_or_default();
     let context = RunContext {
@@ -96,7 +100,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         drop(lock);
         end
     });
-    Ok(RunHandle { run: named, cancel, events, end })
+    Ok(RunHandle { run: named, cancel, events, end, notices })
 }
 
 /// Lock the memory folder, repair what a killed run left, and do what the goal needs before the first step.

@@ -9,5 +9,6 @@ pub(crate) mod cancel;
 pub(crate) mod engine;
 pub(crate) mod launch;
 pub(crate) mod memory_dir;
+pub(crate) mod notify;
 pub(crate) mod reset;
 pub(crate) mod tell;
