@@ -74,9 +74,18 @@ pub enum Command {
     /// Print the JSON Schema of a handoff, or of a settings file
     Schema(SchemaArgs),
     /// Watch a whole run on a small sample project: no key, no network, a few seconds
-    Demo,
+    Demo(DemoArgs),
     /// Serve an editor: the language server, on standard input and output
     Lsp(LspArgs),
+}
+
+/// Flags of `baton demo`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct DemoArgs {
+    /// Only make the sample, in a new folder or in this one, which is new or empty, and print where it is: its own
+    /// settings name the recorded answers, so that the workflow runs there in an editor too
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub prepare: Option<Option<PathBuf>>,
 }
 
 /// Flags of `baton run`.
@@ -639,7 +648,10 @@ mod tests {
             Command::Doctor(args) => assert_eq!(args.models.models, [(PhaseTier::Balanced, "openai:x".to_owned())]),
             other => panic!("{other:?}"),
         }
-        assert_eq!(command("baton demo"), Command::Demo);
+        assert_eq!(command("baton demo"), Command::Demo(DemoArgs::default()));
+        assert_eq!(command("baton demo --prepare"), Command::Demo(DemoArgs { prepare: Some(None) }));
+        let prepare = Some(Some("a".into()));
+        assert_eq!(command("baton demo --prepare a"), Command::Demo(DemoArgs { prepare }));
         assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));
         let handoffs = phases().handoffs();
         for name in handoffs.schemas().iter().map(|schema| schema.name).chain(["settings", "user-settings"]) {

@@ -79,7 +79,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Trust(trust) => trust::trust(&start, &trust),
         Command::Doctor(args) => doctor::doctor(&start, &args),
         Command::Schema(schema) => schema::schema(&phases, &schema.name),
-        Command::Demo => demo::demo(table),
+        Command::Demo(args) => demo::demo(table, args),
         Command::Lsp(_) => lsp::lsp(&start),
     };
     notices::wait();

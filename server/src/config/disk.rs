@@ -50,6 +50,11 @@ pub fn cache_folder() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("baton"))
 }
 
+/// The folder for what need not stay.
+pub fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// The real path of the user's home; `None` where there is none.
 pub fn home() -> Option<PathBuf> {
     etcetera::home_dir().ok()?.canonicalize().ok()

@@ -14,7 +14,10 @@ use super::value::{Node, Raw};
 use crate::contracts::{ModelFacts, RepoPath, RepoPathError};
 
 /// The providers a `provider:name` may begin with.
-pub const PROVIDERS: [&str; 5] = ["anthropic", "openai", "ollama", "editor", "replay"];
+pub const PROVIDERS: [&str; 6] = ["anthropic", "openai", "ollama", "editor", "replay", DEMO];
+
+/// The provider of the demo's recorded answers, which cost nothing.
+pub(super) const DEMO: &str = "demo";
 
 /// Most bytes of a command: what is longer is a script, which has a name.
 pub(super) const MAX_COMMAND: usize = 16_384;

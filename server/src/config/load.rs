@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::check::Check;
 use super::disk::{folder_of, open, open_beneath, text_of, user_config_file};
 use super::error::{ConfigError, ConfigErrors, Location, closest};
-use super::kind::{LayerContext, PROVIDERS, with_provider};
+use super::kind::{DEMO, LayerContext, PROVIDERS, with_provider};
 use super::scope::{forbidden_name, out_of_scope};
 use super::settings::{ApprovalMode, Settings, UserPhase};
 use super::sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
@@ -239,10 +239,12 @@ impl Loading {
             return;
         }
         let is_held_back = setting.scope == Scope::Lowers && !layer.is_users();
-        let mut scratch = is_held_back.then(|| self.settings.clone());
+        let stays_demo = self.stays_demo(layer, setting);
+        let mut scratch = (is_held_back || stays_demo).then(|| self.settings.clone());
         let folder = self.user_folder.as_deref().filter(|_| layer == Layer::User);
         let target = scratch.as_mut().unwrap_or(&mut self.settings);
         match setting.kind.apply(setting.key, node, LayerContext { layer, folder }, target) {
+            Ok(()) if stays_demo => {}
             Ok(()) if is_held_back => self.limits.push((layer, setting, node.clone())),
             Ok(()) => {
                 if setting.scope == Scope::Lowers {
@@ -252,6 +254,17 @@ impl Loading {
             }
             Err(errors) => self.errors.extend(errors),
         }
+    }
+
+    /// Whether a workspace's file names the recorded answers of the demo where a person's own file or the editor names a model:
+    /// those stay, for who tries the demo does not mean to pay for it.
+    fn stays_demo(&self, layer: Layer, setting: &Setting) -> bool {
+        let is_of_workspace = self.origins.get(setting.key).is_some_and(|origin| origin.layer == Layer::Workspace);
+        let is_demo = |value: &String| value.split_once(':').is_some_and(|(provider, _)| provider == DEMO);
+        setting.is_model()
+            && matches!(layer, Layer::User | Layer::Editor)
+            && is_of_workspace
+            && self.values.get(setting.key).is_some_and(is_demo)
     }
 
     /// Note that this value is in force so far.

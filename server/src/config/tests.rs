@@ -413,8 +413,8 @@ fn every_wrong_value_is_reported_at_its_place() {
             config.toml:8:12: approval is "aut"; it takes "ask" or "auto"; did you mean auto?
             config.toml:9:14: checkpoint is true; it takes "ref" or "off"
             config.toml:10:14: memory_dir is a date; it takes a folder inside the workspace, named from its root
-            config.toml:12:8: models.fast is "claude", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay
-            config.toml:13:12: models.balanced is "antropic:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay; did you mean anthropic?
+            config.toml:12:8: models.fast is "claude", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay, demo
+            config.toml:13:12: models.balanced is "antropic:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay, demo; did you mean anthropic?
             config.toml:14:12: models.powerful is "openai:", which names no model; write openai:name
         "#]],
     );
@@ -624,7 +624,7 @@ fn an_unknown_provider_is_a_wrong_flag() {
     refused(
         &Sources { flags, ..Sources::default() },
         expect![[r#"
-        --provider: provider is "antropic"; it takes "anthropic", "openai", "ollama", "editor" or "replay"; did you mean anthropic?
+        --provider: provider is "antropic"; it takes "anthropic", "openai", "ollama", "editor", "replay" or "demo"; did you mean anthropic?
     "#]],
     );
 }
@@ -650,10 +650,29 @@ fn a_model_of_a_flag_goes_before_all_others_and_is_refused_as_they_are() {
             ..Sources::default()
         },
         expect![[r#"
-            --model: models.powerful is "olama:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay, or add --provider; did you mean ollama?
-            --model: models.balanced is "gpt", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay, or add --provider
+            --model: models.powerful is "olama:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay, demo, or add --provider; did you mean ollama?
+            --model: models.balanced is "gpt", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay, demo, or add --provider
         "#]],
     );
+}
+
+#[test]
+fn the_answers_of_the_demo_stay_where_a_workspace_names_them_so_that_nobody_pays_for_it() {
+    let demo = "[models]\nfast = \"demo:recorded\"\nbalanced = \"demo:recorded\"\n";
+    let own = "[models]\nfast = \"anthropic:a\"\npowerful = \"anthropic:b\"\n";
+    let editor = serde_json::json!({ "models": { "balanced": "editor:c", "powerful": "editor:d" } });
+    let ModelChoice { fast, balanced, powerful, .. } = laid_over(demo, own, editor.clone()).settings.models;
+    assert_eq!((fast.as_deref(), balanced.as_deref()), (Some("demo:recorded"), Some("demo:recorded")));
+    assert_eq!(powerful.as_deref(), Some("editor:d"), "what it does not name is as everywhere");
+    // The user's own word for the demo is one like any other, and so is that of a workspace for a model.
+    let swapped = laid_over("[models]\nfast = \"ollama:x\"\n", &demo.replace("balanced", "powerful"), editor);
+    assert_eq!(swapped.settings.models.fast.as_deref(), Some("demo:recorded"));
+    assert_eq!(swapped.settings.models.powerful.as_deref(), Some("editor:d"));
+    // Who names one for this start means it.
+    let sources = Sources { env: vec![("BATON_MODELS_FAST".to_owned(), "ollama:x".to_owned())], ..workspace(demo) };
+    assert_eq!(load(&sources).unwrap().settings.models.fast.as_deref(), Some("ollama:x"));
+    let faulty = Sources { user: users_file("[models]\nfast = \"nobody:x\"\n"), ..workspace(demo) };
+    assert!(load(&faulty).unwrap_err().to_string().contains("nobody"));
 }
 
 #[test]

@@ -215,6 +215,7 @@ impl Estimate {
                 let none = if high.local { LOCAL } else { "no cost" };
                 format!("{none}, about {}", in_tokens(low.tokens, high.tokens))
             }
+            (false, false) if self.ceiling == Spending::new(Some(0.0), 0) => "no cost".to_owned(),
             (_, false) => match self.ceiling.usd {
                 Some(ceiling) => format!("about {range}, at most {}", dollars(ceiling)),
                 None => format!("about {range}"),

@@ -185,7 +185,11 @@ impl LanguageServer for Server {
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
         let call = commands::table::parse(&params.command, params.arguments, &|| self.phases())
             .map_err(|error| failure(ErrorCode::InvalidParams, error.to_string()))?;
-        commands::run(&self.folders, call).await.map(Some).map_err(|error| self.refused(&error))
+        let capabilities = self.capabilities.get().copied().unwrap_or_default();
+        commands::run(&self.folders, (&self.client, capabilities), call)
+            .await
+            .map(Some)
+            .map_err(|error| self.refused(&error))
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {

@@ -9,6 +9,7 @@
 
 mod anthropic;
 mod catalog;
+mod demo;
 mod editor;
 mod effort;
 mod error;

@@ -159,24 +159,36 @@ impl Model for Replay {
         cancel: &CancellationToken,
         progress: &(dyn Fn(TurnProgress) + Send + Sync),
     ) -> Result<Turn, ModelError> {
-        let recorded = self.recorded(&request.agent, &request.messages)?;
-        let total = characters(&recorded.response);
-        let step = self.pace.of(recorded.elapsed_ms) / (STEPS + 1);
-        for n in 0..=STEPS {
-            let is_cancelled = match step.is_zero() {
-                true => cancel.is_cancelled(),
-                false => cancel.run_until_cancelled(tokio::time::sleep(step)).await.is_none(),
-            };
-            if is_cancelled {
-                return Err(ModelError::cancelled());
-            }
-            match n {
-                0 => progress(TurnProgress::FirstByte),
-                n => progress(TurnProgress::Output { characters: total * n as usize / STEPS as usize }),
-            }
-        }
-        Ok(recorded.response.clone())
+        play(self.recorded(&request.agent, &request.messages)?, self.pace, cancel, progress).await
     }
+}
+
+/// A recorded answer, in about the time that it took.
+///
+/// # Errors
+/// When `cancel` fires meanwhile.
+pub(super) async fn play(
+    recorded: &RecordedTurn,
+    pace: Pace,
+    cancel: &CancellationToken,
+    progress: &(dyn Fn(TurnProgress) + Send + Sync),
+) -> Result<Turn, ModelError> {
+    let total = characters(&recorded.response);
+    let step = pace.of(recorded.elapsed_ms) / (STEPS + 1);
+    for n in 0..=STEPS {
+        let is_cancelled = match step.is_zero() {
+            true => cancel.is_cancelled(),
+            false => cancel.run_until_cancelled(tokio::time::sleep(step)).await.is_none(),
+        };
+        if is_cancelled {
+            return Err(ModelError::cancelled());
+        }
+        match n {
+            0 => progress(TurnProgress::FirstByte),
+            n => progress(TurnProgress::Output { characters: total * n as usize / STEPS as usize }),
+        }
+    }
+    Ok(recorded.response.clone())
 }
 
 /// Characters of text and tool input.

@@ -2,11 +2,11 @@ use super::catalog::{Catalog, ModelFacts};
 use super::prices::Prices;
 use super::provider::Provider;
 use super::setup::Env;
-use super::{anthropic, editor, ollama, openai, replay};
+use super::{anthropic, demo, editor, ollama, openai, replay};
 
 /// The providers. Where the user names none, the first that is set up serves; where none is, the first says what to set.
 pub(super) const PROVIDERS: &[Provider] =
-    &[anthropic::PROVIDER, editor::PROVIDER, openai::PROVIDER, ollama::PROVIDER, replay::PROVIDER];
+    &[anthropic::PROVIDER, editor::PROVIDER, openai::PROVIDER, ollama::PROVIDER, replay::PROVIDER, demo::PROVIDER];
 
 impl Catalog {
     /// With the user's own facts, over the lists of the providers.

@@ -42,6 +42,7 @@ mod publish;
 mod renames;
 mod rollback;
 mod root;
+mod sample;
 mod sandbox;
 mod staging;
 mod stamp;
@@ -88,6 +89,7 @@ pub use publish::{
 pub use renames::{Compared, Rename, change_summaries, diffs, renames};
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
 pub use root::Workspace;
+pub use sample::{SAMPLE_TASK, SampleError, prepare_sample, sample_repository};
 #[cfg(target_os = "linux")]
 pub use sandbox::sandbox_stage;
 pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, Traces, TreeState, ViewEdit};

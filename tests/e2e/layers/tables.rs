@@ -188,7 +188,6 @@ pub(super) const OWNED: [Owned; 7] = [
             ("config/disk.rs", "it reads the settings of the workspace and of the user"),
             ("models/replay.rs", "BATON_REPLAY names a recorded run to play"),
             ("lsp/wire/editor_process.rs", "/proc tells whether the editor still runs"),
-            ("cli/demo.rs", "it writes the sample repository"),
             ("cli/output.rs", "fstat tells whether standard output is a pipe"),
             ("cli/sandbox_job.rs", "the log of a job that no run has"),
             ("cli/signals.rs", "/proc tells which signals are ignored"),
@@ -207,7 +206,6 @@ pub(super) const OWNED: [Owned; 7] = [
             ("workflow/status/doctor/mod.rs", "doctor reports which binary runs"),
             ("cli/args.rs", "it parses the arguments"),
             ("cli/session.rs", "the workspace is looked for from the folder that a command was started in"),
-            ("cli/demo.rs", "the sample repository is a temporary folder"),
         ],
         open_to_tests: true,
         instead: "ask `config::variable`, or take the value as an argument",
@@ -222,10 +220,7 @@ pub(super) const OWNED: [Owned; 7] = [
     Owned {
         what: "git's library",
         paths: &["git2", "gix_attributes"],
-        owners: &[
-            ("workspace/", "it opens only the workspace's own repository, without its hooks and filters"),
-            ("cli/demo.rs", "it makes the sample repository"),
-        ],
+        owners: &[("workspace/", "it opens only the workspace's own repository, without its hooks and filters")],
         open_to_tests: true,
         instead: "ask `workspace`",
     },

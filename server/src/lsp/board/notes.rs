@@ -35,11 +35,11 @@ mod tests {
 
     #[test]
     fn a_note_is_shown_over_all_its_lines() {
-        let text = Text::new("# Plan, version 1\n\n## Risks\n\n> not\n> so\n");
+        let text = Text::new("# Plan, version 1\n\n```\nDo it\n```\n\n## Risks\n\n> not\n> so\n");
         let found = of_notes(&text, None, Encoding::Utf8);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].message, "Note on “Risks”, not sent yet: not so");
-        assert_eq!((found[0].range.start.line, found[0].range.end.line), (4, 5));
+        assert_eq!((found[0].range.start.line, found[0].range.end.line), (8, 9));
         assert_eq!(found[0].code, Some(NumberOrString::String("note".to_owned())));
     }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod cancel;
 pub(crate) mod changes;
 mod confirmation;
+mod demo;
 mod history;
 mod issues;
 pub(crate) mod log;
@@ -28,6 +29,8 @@ use crate::lsp::commands::table::{Call, Command};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::folder::folders::{Folders, NoFolder};
+use crate::lsp::wire::capabilities::Capabilities;
+use crate::lsp::wire::client::Client;
 
 /// Why a command is refused.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +38,7 @@ pub(crate) enum Failure {
     /// It is for no open folder.
     #[error(transparent)]
     NoFolder(#[from] NoFolder),
-    /// The folder refuses it.
+    /// It is refused.
     #[error(transparent)]
     Refused(#[from] Refused),
 }
@@ -44,7 +47,14 @@ pub(crate) enum Failure {
 ///
 /// # Errors
 /// When the command is for no open folder, or the folder refuses it.
-pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure> {
+pub(crate) async fn run(
+    folders: &Folders,
+    (client, capabilities): (&Client, Capabilities),
+    call: Call,
+) -> Result<Value, Failure> {
+    if let Command::Demo(arguments) = call.command {
+        return Ok(demo::make(client, capabilities, arguments).await?);
+    }
     let folder = match call.command {
         // These are about a run: they are for the folder with an active one.
         Command::Cancel | Command::Tell(_) | Command::Approve(_) | Command::SendNotes(_) | Command::Reject => {
@@ -79,6 +89,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::OpenTask(arguments) => open::task(&folder, arguments).await?,
         Command::OpenPlan => open::plan(&folder).await?,
         Command::Doctor => memory::doctor(&folder).await?,
+        Command::Demo(arguments) => demo::make(client, capabilities, arguments).await?,
     };
     Ok(result)
 }

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, ModelFacts};
+use super::demo;
 use super::editor::service::EditorModels;
 use super::effort::Efforts;
 use super::error::ModelError;
@@ -126,6 +127,11 @@ impl Models {
             Tier::Balanced => &self.balanced,
             Tier::Powerful => &self.powerful,
         }
+    }
+
+    /// Whether all of them are the recorded answers of the demo, which use nothing.
+    pub fn are_of_demo(&self) -> bool {
+        [&self.fast, &self.balanced, &self.powerful].iter().all(|model| model.id() == demo::RECORDED)
     }
 
     /// Whether all of them are a recorded run that is played back.

@@ -172,7 +172,10 @@ fn a_provider_that_does_not_exist_is_named_with_its_setting() {
     let wanted = Wanted { powerful: Some("gemini:x".to_owned()), ..Wanted::default() };
     let message = refused(&wanted, &[KEY]);
     assert!(message.starts_with("models.powerful names the provider \"gemini\""), "{message}");
-    assert!(message.ends_with("There are `anthropic`, `editor`, `openai`, `ollama` and `replay`."), "{message}");
+    assert!(
+        message.ends_with("There are `anthropic`, `editor`, `openai`, `ollama`, `replay` and `demo`."),
+        "{message}"
+    );
 }
 
 #[test]

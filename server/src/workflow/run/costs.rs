@@ -95,6 +95,9 @@ impl<'a> Costs<'a> {
 
     /// The sum. Its ceiling is for all rounds that there may be, and no more than the budget has left.
     pub(crate) fn estimate(self, spent: &Spent<'_>) -> Estimate {
+        if self.models.is_some_and(Models::are_of_demo) {
+            return Estimate { low: NOTHING, high: NOTHING, ceiling: NOTHING, is_recorded: false };
+        }
         let is_recorded = self.models.is_some_and(Models::is_recorded);
         Estimate { low: self.range.0, high: self.range.1, ceiling: self.bound.within(spent), is_recorded }
     }

@@ -67,6 +67,8 @@ pub(crate) enum Command {
     OpenPlan,
     /// Check whether everything that a run needs is there.
     Doctor,
+    /// Make the sample of the demo.
+    Demo(DemoArguments),
     /// Run a phase that has no arguments of its own, also again.
     Phase(PhaseName),
 }
@@ -262,6 +264,14 @@ pub(crate) struct OpenTaskArguments {
     pub(crate) task: Option<String>,
 }
 
+/// Arguments of `baton.demo`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DemoArguments {
+    /// The folder to make it in, which is new or empty, by its whole path; without one a new temporary folder.
+    pub(crate) dir: Option<String>,
+}
+
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Call {
@@ -302,7 +312,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 25] = [
+const ROWS: [Row; 26] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -452,6 +462,12 @@ const ROWS: [Row; 25] = [
         first_field: None,
         usage: NOTHING,
         read: |fields| without_arguments(&fields, Command::Doctor),
+    },
+    Row {
+        id: "baton.demo",
+        first_field: Some("dir"),
+        usage: "it takes {dir?}, or as a string the path of a folder that is new or empty",
+        read: |fields| with_arguments(fields, Command::Demo),
     },
 ];
 

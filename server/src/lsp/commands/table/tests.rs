@@ -38,6 +38,7 @@ fn the_contract_lists_exactly_these_commands() {
         "openTask",
         "openPlan",
         "doctor",
+        "demo",
     ];
     assert_eq!(ids(&phases()), contract.map(|name| format!("baton.{name}")));
 }
@@ -81,6 +82,7 @@ fn a_bare_string_stands_for_the_first_field() {
             let note = NoteArgument { task: None, text: "x".to_owned() };
             Command::SendNotes(NotesArguments { notes: Some(vec![note]) })
         }),
+        ("baton.demo", Command::Demo(DemoArguments { dir: text() })),
         ("baton.tell", Command::Tell(TellArguments { text: "x".to_owned(), task: None })),
     ] {
         assert_eq!(command(id, json!("x")), expected);
