@@ -1,23 +1,14 @@
-import {
-  commands,
-  ProcessExecution,
-  Task,
-  TaskPanelKind,
-  TaskRevealKind,
-  tasks,
-  TaskScope,
-  Uri,
-  window,
-  workspace,
-} from "vscode";
+import { commands, Uri, window, workspace } from "vscode";
 import type { Disposable, ExtensionContext, LogOutputChannel } from "vscode";
 import type { ProgressToken } from "vscode-languageclient/node";
 
 import { Changes } from "./changes";
 import { type Contributions, workflowCommands } from "./commands";
+import { Demo } from "./demo";
 import { GatePanel } from "./gatePanel";
 import { Keys } from "./keys";
 import { LanguageModels } from "./languageModel";
+import { Milestones } from "./milestones";
 import { ModelChoice } from "./modelChoice";
 import { Outcomes } from "./outcome";
 import { RunProgress } from "./runProgress";
@@ -43,7 +34,15 @@ export function activate(context: ExtensionContext): void {
   const workflows = new Workflows(server);
   const gatePanel = new GatePanel(workflows, Uri.joinPath(context.extensionUri, "media", "baton.svg"));
   const changes = new Changes();
-  const modelChoice = new ModelChoice(server, keys, models, () => workflows.anyAtWork());
+  const demo = new Demo(context, server, workflows);
+  const milestones = new Milestones(context.globalState, workflows, (folder) => demo.isAt(folder));
+  const modelChoice = new ModelChoice(server, keys, models, {
+    isAtWork: () => workflows.anyAtWork(),
+    isDemo: () => demo.isAt(workspace.workspaceFolders?.[0]?.uri),
+    onUsable: () => {
+      milestones.reach("model");
+    },
+  });
   const { contributes: contributions } = context.extension.packageJSON as { contributes: Contributions };
   const drafts = new Drafts(context.workspaceState);
   server.gatekeeper = modelChoice;
@@ -53,7 +52,7 @@ export function activate(context: ExtensionContext): void {
   };
   command("setApiKey", () => modelChoice.setApiKey().catch(showError));
   command("chooseModel", () => modelChoice.chooseModel().catch(showError));
-  command("tryDemo", () => tryDemo(server));
+  command("tryDemo", () => demo.open().catch(showError));
   command("showLog", () => {
     log.show();
   });
@@ -63,6 +62,8 @@ export function activate(context: ExtensionContext): void {
     workflows,
     gatePanel,
     changes,
+    demo,
+    milestones,
     new Outcomes(workflows, gatePanel, server.onCrashed),
     new SaveQuestions(workflows, progress),
     server.onCrashed(({ isStartedAgain }) => {
@@ -77,6 +78,7 @@ export function activate(context: ExtensionContext): void {
   );
   if ((workspace.workspaceFolders ?? []).length > 0) {
     server.start().catch(showError);
+    demo.goOn().catch(showError);
   }
 }
 
@@ -125,21 +127,4 @@ async function tellOfCrashes(server: Server, log: LogOutputChannel): Promise<voi
   } else if (answer === show) {
     log.show();
   }
-}
-
-/** The whole workflow on a sample project, in a terminal: no key, no network. */
-async function tryDemo(server: Server): Promise<void> {
-  const program = server.program();
-  if (program === undefined) {
-    return;
-  }
-  const demo = new Task({ type: "baton" }, TaskScope.Global, "demo", "Baton", new ProcessExecution(program, ["demo"]));
-  demo.presentationOptions = {
-    reveal: TaskRevealKind.Always,
-    panel: TaskPanelKind.Dedicated,
-    clear: true,
-    echo: false,
-    focus: false,
-  };
-  await tasks.executeTask(demo);
 }

@@ -138,6 +138,9 @@ function estimated({ low, high, ceiling }: GateStatus["estimate"]): string {
   const unpriced = (of: Spending): number => (of.usd === null ? (of.unpriced_tokens ?? of.tokens) : 0);
   const inTokens = (from: number, to: number): string => `${thousands(from)} to ${thousands(to)} tokens`;
   const inDollars = `${dollars(known(low))} to ${dollars(known(high))}`;
+  if (high.tokens === 0 && ceiling.tokens === 0 && high.usd === 0) {
+    return noCost(high);
+  }
   if (known(high) <= 0 && high.tokens > 0) {
     const tokens = `about ${inTokens(low.tokens, high.tokens)}`;
     return unpriced(high) > 0 ? tokens : `${noCost(high)}, ${tokens}`;

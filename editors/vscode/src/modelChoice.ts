@@ -25,6 +25,15 @@ interface Waiting {
   isStarted: () => void;
 }
 
+/** What it asks of the window, and tells it. */
+interface Surroundings {
+  isAtWork: () => boolean;
+  /** The demo needs no model: its answers are recorded. */
+  isDemo: () => boolean;
+  /** A key or a model turned out to work. */
+  onUsable: () => void;
+}
+
 /** Whose models the agents use: a key, or the models that VS Code has. */
 export class ModelChoice implements Gatekeeper {
   /** Started once there is a model. It is given up when the user closes the message about it. */
@@ -36,7 +45,7 @@ export class ModelChoice implements Gatekeeper {
     private readonly server: Server,
     private readonly keys: Keys,
     private readonly models: LanguageModels,
-    private readonly isAtWork: () => boolean,
+    private readonly surroundings: Surroundings,
   ) {}
 
   /**
@@ -44,6 +53,9 @@ export class ModelChoice implements Gatekeeper {
    * it may. Where nothing seems to serve at all, the server is asked.
    */
   async beforeStart(start: () => Promise<unknown>): Promise<Later | undefined> {
+    if (this.surroundings.isDemo()) {
+      return undefined;
+    }
     const problem = (await this.usesEditorModels())
       ? await this.problemWithEditorModels()
       : await this.problemWithoutKey();
@@ -137,6 +149,9 @@ export class ModelChoice implements Gatekeeper {
         model === undefined ? undefined : nameOf(model),
       );
     }
+    if (model !== undefined) {
+      this.surroundings.onUsable();
+    }
     const chosen = model?.name ?? name ?? "Baton's default";
     void window.showInformationMessage(`Baton uses ${chosen} from the next run on, for ${tier.tiers.join(", ")}.`);
     await this.startWaiting();
@@ -198,7 +213,7 @@ export class ModelChoice implements Gatekeeper {
   private async use(provider: KeyedProvider, key: string | undefined): Promise<boolean> {
     const before = await this.keys.get(provider);
     await this.keys.set(provider, key);
-    if (this.isAtWork()) {
+    if (this.surroundings.isAtWork()) {
       this.isKeyDue = key !== undefined;
       void window.showInformationMessage(
         "Baton: the key is kept. It is used and checked after the run that is at work.",
@@ -222,6 +237,7 @@ export class ModelChoice implements Gatekeeper {
         return answer === again && (await this.setApiKey());
       }
     } else {
+      this.surroundings.onUsable();
       void window.showInformationMessage(`Baton: the ${provider.name} key works.`);
     }
     await this.startWaiting();

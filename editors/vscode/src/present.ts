@@ -399,3 +399,27 @@ export function stateIcon(state: string): [icon: string, colour: string | undefi
       return ["circle-large-outline", undefined];
   }
 }
+
+/** Steps of the walkthrough. */
+export const milestones = ["demo", "model", "task", "review"] as const;
+export type Milestone = (typeof milestones)[number];
+
+/** The steps that a workflow shows to be done; the demo has a step of its own and needs no model. */
+export function milestonesOf(status: Status | null, isDemo: boolean): Milestone[] {
+  const reached: Milestone[] = [];
+  if (isDemo) {
+    if (status?.outcome === "merged" || status?.outcome === "rolled_back") {
+      reached.push("demo");
+    }
+  } else if (status != null && status.run !== null) {
+    reached.push("task");
+    if (status.phases.some((phase) => phase.status === "done")) {
+      reached.push("model");
+    }
+  }
+  const isTreated = status?.issues.some(({ state }) => state === "fixed" || state === "dismissed");
+  if (isTreated === true || status?.state === "rolled_back") {
+    reached.push("review");
+  }
+  return reached;
+}

@@ -30,6 +30,7 @@ export const serverCommands = [
   "baton.openTask",
   "baton.openPlan",
   "baton.doctor",
+  "baton.demo",
 ] as const;
 
 export type ServerCommand = (typeof serverCommands)[number];
@@ -78,6 +79,7 @@ const quick: ReadonlySet<string> = new Set<ServerCommand>([
   "baton.openTask",
   "baton.openPlan",
   "baton.doctor",
+  "baton.demo",
 ]);
 
 /** A command for which agents may be at work: also one that is not known here, which runs a phase of the user's. */

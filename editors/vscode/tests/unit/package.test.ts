@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
-import { contextKeys, nothing } from "../../src/present";
+import { contextKeys, milestones, nothing } from "../../src/present";
 
 const root = join(__dirname, "..", "..");
 
@@ -12,7 +12,14 @@ interface Manifest {
   contributes: {
     commands: { command: string; title: string; category: string; enablement?: string }[];
     menus: Record<string, { command: string; when?: string }[]>;
-    walkthroughs: { steps: { description: string; media: { markdown?: string; image?: string } }[] }[];
+    walkthroughs: {
+      steps: {
+        id: string;
+        description: string;
+        media: { markdown?: string; image?: string };
+        completionEvents: string[];
+      }[];
+    }[];
     viewsWelcome: { contents: string }[];
   };
 }
@@ -103,6 +110,17 @@ describe("package.json", () => {
       assert.ok(titles.includes(title), title);
     }
     assert.deepEqual([...titles].sort(), [...inTable].sort());
+  });
+
+  it("begins its walkthrough with the demo, and ticks what happened and not what was clicked", () => {
+    const shown = walkthroughs.flatMap(({ steps }) => steps);
+    assert.deepEqual(
+      shown.map(({ id }) => id),
+      milestones,
+    );
+    for (const { id, completionEvents } of shown) {
+      assert.deepEqual(completionEvents, [`onContext:baton.reached.${id}`]);
+    }
   });
 
   it("has the files that the walkthrough shows", () => {

@@ -362,3 +362,33 @@ describe("one line", () => {
     assert.equal(present.oneLine("x".repeat(100), 10), `${"x".repeat(9)}…`);
   });
 });
+
+describe("the steps of the walkthrough", () => {
+  const merged: Status = { ...STATUS, outcome: "merged", state: "merged" };
+  const issue = {
+    id: "i",
+    severity: "minor",
+    file: "a",
+    line: 1,
+    description: "d",
+    state: "open",
+  } as const;
+
+  it("are done when a workflow shows it, and the demo is no first task", () => {
+    const begun = STATUS.phases.map((phase, n) => (n === 0 ? { ...phase, status: "done" as const } : phase));
+    for (const [status, isDemo, reached] of [
+      [null, false, []],
+      [{ ...STATUS, run: null }, false, []],
+      [STATUS, false, ["task"]],
+      [{ ...STATUS, phases: begun }, false, ["task", "model"]],
+      [{ ...STATUS, phases: begun }, true, []],
+      [merged, true, ["demo"]],
+      [{ ...STATUS, state: "rolled_back", outcome: "rolled_back" }, true, ["demo", "review"]],
+      [{ ...merged, issues: [issue] }, true, ["demo"]],
+      [{ ...merged, issues: [{ ...issue, state: "fixed" }] }, true, ["demo", "review"]],
+      [{ ...merged, issues: [{ ...issue, state: "dismissed" }] }, false, ["task", "review"]],
+    ] as const) {
+      assert.deepEqual(present.milestonesOf(status as Status | null, isDemo), reached, JSON.stringify(status));
+    }
+  });
+});
