@@ -150,6 +150,11 @@ export class Desk {
     return this.openUrl(screenshots, `folder=${encodeURIComponent(this.project)}`);
   }
 
+  /** Open a window with no folder. */
+  async openEmpty(screenshots: string): Promise<Window> {
+    return this.openUrl(screenshots, "ew=true");
+  }
+
   /** Open several folders in one window. */
   async openFolders(screenshots: string, folders: string[]): Promise<Window> {
     const workspace = join(this.root, "all.code-workspace");

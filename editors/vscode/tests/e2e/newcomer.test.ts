@@ -1,4 +1,4 @@
-/** What somebody meets who has just installed it: the walkthrough, the demo, and a way out where something is missing. */
+/** What somebody meets who has just installed it: the walkthrough, and a way out where something is missing. */
 
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
@@ -40,15 +40,6 @@ describe("a newcomer", vscode.options, () => {
     await window.picture("no-model");
     assert.ok(!desk.has(".agent_memory"), "nothing began");
     await window.clearNotifications();
-  });
-
-  step("sees the whole workflow in the demo", async () => {
-    await window.run("Baton: Try Demo");
-    await window.page
-      .locator(".xterm-rows")
-      .getByText(/Your\sturn:/)
-      .waitFor();
-    await window.picture("demo");
   });
 
   step("finds the server's setting where it leads nowhere", async () => {

@@ -116,6 +116,16 @@ export class Window {
     return this.page.locator(".monaco-dialog-box");
   }
 
+  /** A step of Baton's walkthrough, which is open. */
+  walkthroughStep(id: string): Locator {
+    return this.page.locator(`.getting-started-step[data-step-id$="#${id}"]`);
+  }
+
+  /** Whether a step of the walkthrough, which is open, is done. */
+  async isTicked(id: string): Promise<boolean> {
+    return (await this.walkthroughStep(id).locator(".codicon-getting-started-step-checked").count()) > 0;
+  }
+
   /** How many groups of editors have nothing in them. */
   async emptyGroups(): Promise<number> {
     return this.page.locator(".editor-group-container.empty").count();
