@@ -128,6 +128,12 @@ fn two_go_well_each_time() -> Script {
 }
 
 #[test]
+fn the_demo_is_a_tab_with_a_gate_and_issues_that_can_be_fixed_and_undone() {
+    let Some(api) = user("demo", &Session::new(""), Script::new()) else { return };
+    assert!(api.requests().is_empty(), "no model was asked");
+}
+
+#[test]
 fn the_lua_is_linted_and_formatted() {
     let Some((luacheck, modules)) = editors::lua_tools() else { return };
     let plugin = editors::in_repository("editors/neovim");

@@ -106,22 +106,34 @@ end
 ---@type table<integer, true>
 M.is_called = {}
 
---- Call back with the server for what is done here, started where none is.
+--- Call back with the server of a project, started where none is.
+---@param root string
 ---@param ready fun(client: vim.lsp.Client)
-function M.with(ready)
-  local client, fault = M.here(), nil
+function M.at(root, ready)
+  local client, fault = M.of(root), nil
   if not client then
-    local root
-    root, fault = root_to_start_in()
-    if root then
-      client, fault = M.start(root)
-    end
+    client, fault = M.start(root)
     if client then
       M.is_called[client.id] = true
     end
   end
   if client then
     when_ready(client, ready)
+  else
+    view.fail(fault or 'there is no server')
+  end
+end
+
+--- Call back with the server for what is done here, started where none is.
+---@param ready fun(client: vim.lsp.Client)
+function M.with(ready)
+  local client = M.here()
+  if client then
+    return when_ready(client, ready)
+  end
+  local root, fault = root_to_start_in()
+  if root then
+    M.at(root, ready)
   else
     view.fail(fault or 'there is no server')
   end

@@ -478,6 +478,12 @@ M.subcommands = {
       doctor(call.mods)
     end,
   },
+  demo = {
+    uses = { 'baton.demo', 'baton.workflow' },
+    run = function()
+      require('baton.demo').open()
+    end,
+  },
   log = {
     uses = {},
     run = function(call)
