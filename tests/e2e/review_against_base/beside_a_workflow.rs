@@ -46,6 +46,7 @@ fn status_of_workflow(session: &Session) -> Value {
     let mut status = session.baton(["status", "--json"]).run().expect(0).json();
     let issues = status["issues"].as_array_mut().unwrap();
     issues.retain(|issue| issue.get("base").is_none());
+    status.as_object_mut().unwrap().remove("base_review");
     status
 }
 

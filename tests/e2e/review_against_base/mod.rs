@@ -130,6 +130,9 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
     assert_eq!((&status["phases"][3]["status"], &status["usage"]["output_tokens"]), (&json!("pending"), &json!(0)));
     let issues: Vec<_> = status["issues"].as_array().unwrap().iter().map(|i| (&i["state"], &i["base"])).collect();
     assert_eq!(issues, [(&json!("new"), &json!(base)), (&json!("new"), &json!(base))]);
+    let told = &status["base_review"];
+    assert_eq!((&told["base"], &told["verdict"]), (&json!(base), &json!("changes_requested")));
+    assert_eq!(told["summary"], found["summary"]);
     session.baton(["status"]).run().expect(0).prints(&format!("(review against {})", &base[..10]));
     assert_eq!(session.names(".agent_memory"), [".gitignore", "base_review.json", "lock", "runs"]);
     session.baton(["reset"]).run().expect(0);

@@ -13,10 +13,10 @@ use super::states::{IssueState, NextStep, PhaseState, TaskState, WorkflowState};
 use super::ways_on::{WayOn, WayOnId, fix, ways_on};
 use super::words::Telling;
 use crate::config::Settings;
-use crate::contracts::{PlanNote, Usage};
+use crate::contracts::{PlanNote, ReviewOutput, Usage, Verdict};
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::{Models, RECORDED_ACCOUNT};
-use crate::text::safe_line;
+use crate::text::{safe_line, safe_text};
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
 use crate::workflow::checks::changed_since::files_changed_since;
@@ -53,6 +53,9 @@ pub struct Status {
     pub tasks: Vec<TaskStanding>,
     /// The review's issues and those it found fixed, then those of the review against a commit.
     pub issues: Vec<IssueStatus>,
+    /// What the review against a commit came to; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_review: Option<BaseReviewStatus>,
     /// The plan that waits for an answer; null also where plan.json breaks its contract, and so cannot be shown.
     pub gate: Option<GateContent>,
     /// The user's notes in plan.md that were not sent.
@@ -92,6 +95,17 @@ pub struct FaultStatus {
     pub code: &'static str,
     /// What is wrong and what is expected.
     pub message: String,
+}
+
+/// What the review against a commit came to; its issues are among those of [`Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BaseReviewStatus {
+    /// The commit that it compares with.
+    pub base: Option<String>,
+    /// In a word.
+    pub verdict: Verdict,
+    /// In a few sentences.
+    pub summary: String,
 }
 
 /// Where phases and tasks stand: the part of [`Status`] that is shown all the time.
@@ -317,6 +331,7 @@ impl StatusReader {
             outcome: situation.outcome(&facts),
             phases: phase_rows(sources.phases, &situation, &facts, now),
             issues,
+            base_review: memory.base_review.as_ref().map(BaseReviewStatus::of),
             ways_on: ways_on(&situation, &facts),
             tasks,
             gate,
@@ -334,6 +349,13 @@ impl StatusReader {
             status.ways_on.extend(status.ways_on_of_base_review());
         }
         Ok(status)
+    }
+}
+
+impl BaseReviewStatus {
+    fn of(review: &ReviewOutput) -> Self {
+        let ReviewOutput { base, verdict, summary, .. } = review;
+        Self { base: base.clone(), verdict: *verdict, summary: safe_text(summary) }
     }
 }
 

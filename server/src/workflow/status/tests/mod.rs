@@ -99,6 +99,7 @@ impl Case {
             phases: rows,
             tasks,
             issues: Vec::new(),
+            base_review: None,
             gate: None,
             notes: Vec::new(),
             checks,
