@@ -2,18 +2,21 @@ import { commands, Uri, window } from "vscode";
 import type { Disposable, QuickPickItem } from "vscode";
 
 import { approve, askForChanges, editPlan } from "./answerPlan";
+import { calledFrom } from "./calledFrom";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
 import { comparePlans, sendNotes } from "./planNotes";
 import { contextKeys, failedChecks, headline, oneLine, openGate, openIssues, phaseChoices, placeOf } from "./present";
 import type { CheckAnswer, CheckStatus, Issue, PhaseName } from "./protocol";
+import { reviewSince } from "./reviewSince";
+import { runAbout } from "./runAbout";
 import { statusMenu } from "./statusMenu";
 import { showError } from "./server";
 import { startWithTask } from "./taskInput";
 import type { Node } from "./tree";
 import { undo } from "./undo";
 import { withWords, type Drafts } from "./words";
-import { Workflow, type Workflows } from "./workflows";
+import type { Workflow, Workflows } from "./workflows";
 
 export interface Parts {
   workflows: Workflows;
@@ -24,14 +27,16 @@ export interface Parts {
   contributions: Contributions;
 }
 
-/** Where a command was called from: a row of the tree, the page of the gate, or the palette. */
-type From = Node | Workflow | undefined;
-/** `plan` is the hash of the plan on the page that was answered, `checks` what was said there of the checks. */
+/**
+ * `plan` is the hash of the plan on the page that was answered, `checks` what was said there of the checks, `files` those
+ * in whose menu it was chosen.
+ */
 type Action = (
   workflow: Workflow,
   node: Node | undefined,
   plan: string | undefined,
   checks: CheckAnswer | undefined,
+  files: Uri[],
 ) => Promise<unknown>;
 
 /** The commands that are about a workflow; each is for one folder. */
@@ -51,6 +56,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
         again: "batonClient.runQuick",
         quick: true,
       }),
+    runAbout: (workflow, _node, _plan, _checks, files) => runAbout(drafts, workflow, files),
     gatherContext: async (workflow) => {
       await workflow.refresh();
       if (workflow.state.status?.task == null) {
@@ -70,19 +76,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
     },
     review: (workflow) => workflow.call("baton.review"),
     reviewSince: (workflow) =>
-      withWords(
-        drafts,
-        workflow,
-        {
-          subject: "base",
-          title: "Review Changes Since…",
-          prompt: "The working tree is reviewed against this commit. Nothing is edited.",
-          placeholder: "main, HEAD~3, a tag or a commit",
-          missing: "Name a commit.",
-          again: "batonClient.reviewSince",
-        },
-        (base) => workflow.call("baton.review", { base }),
-      ),
+      reviewSince(drafts, workflow, "batonClient.reviewSince", (base) => workflow.call("baton.review", { base })),
     runPhase: async (workflow, node) => {
       const phase = node?.kind === "phase" ? node.phase.phase : await pickPhase(workflow);
       if (phase !== undefined) {
@@ -147,8 +141,8 @@ export function workflowCommands(parts: Parts): Disposable[] {
     },
   };
   return Object.entries(actions).map(([name, action]) =>
-    commands.registerCommand(`batonClient.${name}`, (from: From, plan: unknown, checks: unknown) =>
-      run(parts, name, action, from, typeof plan === "string" ? plan : undefined, checkAnswer(checks)),
+    commands.registerCommand(`batonClient.${name}`, (from: unknown, ...more: unknown[]) =>
+      run(parts, name, action, from, more),
     ),
   );
 }
@@ -201,22 +195,17 @@ async function choose({ workflows, contributions }: Parts, name: string): Promis
   return (await window.showQuickPick(rows, { title: "Baton", placeHolder: "In which folder?" }))?.workflow;
 }
 
-async function run(
-  parts: Parts,
-  name: string,
-  action: Action,
-  from: From,
-  plan?: string,
-  checks?: CheckAnswer,
-): Promise<void> {
-  const node = from instanceof Workflow || from?.workflow === undefined ? undefined : from;
-  const named = from instanceof Workflow ? from : node?.workflow;
-  const workflow = named ?? (await choose(parts, name));
+/** `more` is what came after where it was called from. */
+async function run(parts: Parts, name: string, action: Action, from: unknown, more: unknown[]): Promise<void> {
+  const [plan, checks] = more;
+  const called = calledFrom(parts.workflows, from, plan);
+  const workflow = called.workflow ?? (await choose(parts, name));
   if (workflow === undefined) {
     return;
   }
   try {
-    await action(workflow, node, plan, checks);
+    const shown = typeof plan === "string" ? plan : undefined;
+    await action(workflow, called.node, shown, checkAnswer(checks), called.files);
   } catch (error) {
     showError(error);
   } finally {

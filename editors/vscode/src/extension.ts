@@ -3,14 +3,17 @@ import type { Disposable, ExtensionContext, LogOutputChannel } from "vscode";
 import type { ProgressToken } from "vscode-languageclient/node";
 
 import { Changes } from "./changes";
+import { chatParticipant } from "./chat";
 import { type Contributions, workflowCommands } from "./commands";
 import { Demo } from "./demo";
+import { entryPoints } from "./entryPoints";
 import { GatePanel } from "./gatePanel";
 import { Keys } from "./keys";
 import { LanguageModels } from "./languageModel";
 import { Milestones } from "./milestones";
 import { ModelChoice } from "./modelChoice";
 import { Outcomes } from "./outcome";
+import { reviewTool } from "./reviewTool";
 import { RunProgress } from "./runProgress";
 import { Server, showError } from "./server";
 import { statusBar } from "./statusBar";
@@ -32,7 +35,8 @@ export function activate(context: ExtensionContext): void {
   );
   const server = new Server(context, log, keys, models, progress);
   const workflows = new Workflows(server);
-  const gatePanel = new GatePanel(workflows, Uri.joinPath(context.extensionUri, "media", "baton.svg"));
+  const icon = Uri.joinPath(context.extensionUri, "media", "baton.svg");
+  const gatePanel = new GatePanel(workflows, icon);
   const changes = new Changes();
   const demo = new Demo(context, server, workflows);
   const milestones = new Milestones(context.globalState, workflows, (folder) => demo.isAt(folder));
@@ -73,6 +77,9 @@ export function activate(context: ExtensionContext): void {
     }),
     new Tree(workflows),
     ...statusBar(workflows),
+    ...entryPoints(workflows),
+    chatParticipant(workflows, server, Uri.joinPath(context.extensionUri, "media", "icon.png")),
+    reviewTool(workflows, server),
     ...workflowCommands({ workflows, gatePanel, changes, drafts, contributions }),
     ...catchUps(context, server, workflows, models, modelChoice),
   );

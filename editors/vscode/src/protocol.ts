@@ -189,8 +189,11 @@ export interface Issue {
   /** False where no place in the code was found. */
   placed?: boolean;
   description: string;
+  suggested_fix?: string | null;
   task_id?: string | null;
   state: "new" | "open" | "fixed" | "dismissed";
+  /** The commit that its review compares with; absent on issues of the workflow's review. */
+  base?: string | null;
 }
 
 /** The answer of `baton.status`; null where there never was a workflow, from a server that has no `state` yet. */
@@ -201,6 +204,8 @@ export interface Status {
   phases: PhaseStatus[];
   tasks: TaskStatus[];
   issues: Issue[];
+  /** What the review against a commit came to; absent where there was none, and from an older server. */
+  base_review?: BaseReview;
   /** The plan that waits for an answer. */
   gate: GateStatus | null;
   /** The user's notes in plan.md that were not sent; absent from an older server. */
@@ -223,6 +228,14 @@ export interface Status {
   summary?: string;
   /** What can be done now and nothing else, the harmless first. */
   ways_on?: WayOn[];
+}
+
+/** What the review against a commit came to. */
+export interface BaseReview {
+  /** The commit. */
+  base: string | null;
+  verdict: "approved" | "changes_requested" | "rejected";
+  summary: string;
 }
 
 /** A note to the planner. */
@@ -379,6 +392,10 @@ export interface Rollback {
 export interface Doctor {
   ok: boolean;
   checks: { name: string; status: "ok" | "warning" | "error"; message: string; fix: string | null }[];
+  /** The models that would serve a run; absent, as are the settings, from an older server. */
+  models?: { tier: Tier; id: string; account: string }[];
+  /** The settings in force; empty where they are faulty. */
+  settings?: { key: string; value: string }[];
 }
 
 export type Tier = "fast" | "balanced" | "powerful";

@@ -318,7 +318,8 @@ export class Server implements Disposable {
 }
 
 interface Package {
-  contributes: { commands: { command: string; title: string }[] };
+  /** A title that VS Code has translated stands beside the one that it was. */
+  contributes: { commands: { command: string; title: string | { value: string } }[] };
 }
 
 /** The commands of this client that do what those of the server do. */
@@ -345,8 +346,10 @@ const OWN: Partial<Record<TitledCommand, string>> = {
 
 /** What the palette calls the server's commands. */
 function titles({ contributes }: Package): ClientOptions["baton"]["commandTitles"] {
-  const titleOf = (own: string): string | undefined =>
-    contributes.commands.find(({ command }) => command === `batonClient.${own}`)?.title.replace("…", "");
+  const titleOf = (own: string): string | undefined => {
+    const title = contributes.commands.find(({ command }) => command === `batonClient.${own}`)?.title;
+    return (typeof title === "object" ? title.value : title)?.replace("…", "");
+  };
   return Object.fromEntries(
     Object.entries(OWN).map(([command, own]) => [command, `"Baton: ${titleOf(own) ?? command}"`]),
   );

@@ -5,7 +5,7 @@ import { AlreadyReported, Postponed } from "./server";
 import type { Workflow } from "./workflows";
 
 /** What words are about; a draft is kept for each in each folder. */
-export type Subject = "task" | "changes" | "base" | "tell";
+export type Subject = "task" | "changes" | "base" | "tell" | `about ${string}`;
 
 /** Words that were typed and that nothing has taken yet. They outlive Escape, a start that is refused, and a reload. */
 export class Drafts {
@@ -41,6 +41,8 @@ export interface Question {
   missing: string;
   /** What the box starts with where there is no draft. */
   start?: string;
+  /** What it starts with is gone on with, not typed over. */
+  isBegun?: boolean;
   /** A button of the box, which is given what was typed. */
   button?: { look: QuickInputButton; press: (words: string) => Promise<void> };
 }
@@ -55,7 +57,8 @@ export async function askForWords(drafts: Drafts, workflow: Workflow, question: 
   input.placeholder = question.placeholder;
   input.value = draft === "" ? (question.start ?? "") : draft;
   // What was typed before is gone on with; what was proposed is typed over.
-  input.valueSelection = draft === "" ? [0, input.value.length] : [input.value.length, input.value.length];
+  const isBegun = draft !== "" || question.isBegun === true;
+  input.valueSelection = [isBegun ? input.value.length : 0, input.value.length];
   input.buttons = button === undefined ? [] : [button.look];
   input.ignoreFocusOut = true;
   const answer = await new Promise<string | undefined>((resolve, reject) => {
