@@ -50,7 +50,8 @@ copyFileSync(join(repository, "LICENSE"), "LICENSE");
 // Packaged from a copy, for its README is another one.
 const staged = join(root, "out", "package");
 rmSync(staged, { recursive: true, force: true });
-for (const name of ["dist", "server", "media", "schemas", "package.json", "CHANGELOG.md", "LICENSE", ".vscodeignore"]) {
+const manifest = readdirSync(".").filter((file) => /^package(\.nls(\.[\w-]+)?)?\.json$/.test(file));
+for (const name of ["dist", "server", "media", "schemas", ...manifest, "CHANGELOG.md", "LICENSE", ".vscodeignore"]) {
   cpSync(name, join(staged, name), { recursive: true });
 }
 writeFileSync(join(staged, "README.md"), packagedReadme());

@@ -88,6 +88,9 @@ const event = (
   more: Partial<PhaseEvent> = {},
 ): PhaseEvent => ({ folder: "file:///w", run: "r1", phase, status, message, ...more });
 
+/** The user was asked for a model. */
+class Postponed extends Error {}
+
 /** A chat with a workflow that goes from one status to another by a run of these events. */
 class Chat implements Stream {
   markdowns: string[] = [];
@@ -102,7 +105,7 @@ class Chat implements Stream {
     before: Status | null,
     private readonly events: PhaseEvent[] = [],
     private readonly after: Status | null = before,
-    private readonly refuses?: unknown,
+    private readonly refuses?: Error,
   ) {
     this.state = afterStatus(nothing, before);
   }
@@ -136,16 +139,19 @@ class Chat implements Stream {
   }
 
   private surroundings(): Surroundings {
-    const chat = this as { state: State };
+    const now = (): State => this.state;
     return {
       workflow: {
         get state() {
-          return chat.state;
+          return now();
         },
         refresh: () => Promise.resolve(),
         execute: (command, args) => {
           this.calls.push([command, args]);
-          return this.refuses === undefined ? Promise.resolve({ run: "r1" }) : Promise.reject(this.refuses as Error);
+          if (this.refuses !== undefined) {
+            throw this.refuses;
+          }
+          return Promise.resolve({ run: "r1" });
         },
         folder: { uri: { toString: () => "file:///w" } },
       },
@@ -162,7 +168,7 @@ class Chat implements Stream {
       },
       defaultBase: () => Promise.resolve("main"),
       place: ({ file }) => file as unknown as Uri,
-      refusal: (error) => (error instanceof Error ? error.message : undefined),
+      refusal: (error) => (error instanceof Postponed || !(error instanceof Error) ? undefined : error.message),
     };
   }
 }
@@ -275,7 +281,7 @@ describe("@baton", () => {
     assert.match(refused.said, /^run r1 is at work here$/);
     assert.ok(refused.titles.includes("Approve"));
     // The user is asked in a notification.
-    const postponed = new Chat(FRESH, [], FRESH, "no model");
+    const postponed = new Chat(FRESH, [], FRESH, new Postponed());
     await postponed.ask({ prompt: "Greet by name" });
     assert.match(postponed.said, /a notification says what is missing/);
     assert.deepEqual(postponed.titles, ["Set API Key…", "Choose Model…"]);
