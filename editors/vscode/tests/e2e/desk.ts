@@ -31,6 +31,8 @@ export interface DeskOptions {
   key?: string;
   /** Install the extension that stands in for Copilot. */
   hasEditorModels?: boolean;
+  /** Turn VS Code's git extension on. */
+  hasGit?: boolean;
 }
 
 export class Desk {
@@ -62,7 +64,7 @@ export class Desk {
     };
     const settings = join(root, "data/User/settings.json");
     mkdirSync(dirname(settings), { recursive: true });
-    writeFileSync(settings, JSON.stringify(SETTINGS));
+    writeFileSync(settings, JSON.stringify({ ...SETTINGS, "git.enabled": options.hasGit === true }));
     const extensions = join(root, "extensions");
     const flags = [
       "--user-data-dir",
@@ -101,6 +103,11 @@ export class Desk {
   write(file: string, text: string): void {
     mkdirSync(dirname(join(this.project, file)), { recursive: true });
     writeFileSync(join(this.project, file), text);
+  }
+
+  /** Run git in the project. */
+  git(...args: string[]): string {
+    return git(this.project, ...args);
   }
 
   /** Settings of the machine, which are not the user's own where VS Code runs in a browser. */
@@ -196,7 +203,6 @@ const SETTINGS = {
   "terminal.integrated.gpuAcceleration": "off",
   "workbench.quickOpen.closeOnFocusLost": false,
   "security.workspace.trust.startupPrompt": "always",
-  "git.enabled": false,
   "window.menuBarVisibility": "hidden",
   "workbench.layoutControl.enabled": false,
   "window.commandCenter": false,
@@ -224,10 +230,14 @@ function writeProject(project: string): void {
     mkdirSync(dirname(join(project, path)), { recursive: true });
     writeFileSync(join(project, path), text);
   }
-  const git = (...args: string[]): unknown => execFileSync("git", ["-C", project, ...args], { stdio: "pipe" });
-  git("init", "--quiet", "--initial-branch=main");
-  git("add", ".");
-  git("-c", "user.name=Ada", "-c", "user.email=ada@localhost", "commit", "--quiet", "--message=A greeter");
+  git(project, "init", "--quiet", "--initial-branch=main");
+  git(project, "add", ".");
+  git(project, "commit", "--quiet", "--message=A greeter");
+}
+
+function git(project: string, ...args: string[]): string {
+  const author = ["-c", "user.name=Ada", "-c", "user.email=ada@localhost"];
+  return execFileSync("git", ["-C", project, ...author, ...args], { stdio: "pipe", encoding: "utf8" });
 }
 
 async function freePort(): Promise<number> {

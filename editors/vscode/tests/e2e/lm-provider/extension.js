@@ -31,7 +31,27 @@ const symbols = {
   },
 };
 
+/** Calls the tool of Baton's, as an agent does, and shows what it answers in an editor. */
+let call;
+async function reviewByTool() {
+  const base = await vscode.window.showInputBox({ title: "Base" });
+  if (base === undefined) return;
+  call = new vscode.CancellationTokenSource();
+  const answer = (text) => vscode.workspace.openTextDocument({ content: text }).then(vscode.window.showTextDocument);
+  try {
+    const options = { input: base ? { base } : {}, toolInvocationToken: undefined };
+    const { content } = await vscode.lm.invokeTool("baton_review", options, call.token);
+    await answer(content.map(({ value }) => value).join("\n"));
+  } catch (error) {
+    await answer(`The tool failed: ${error.name}: ${error.message}`);
+  }
+}
+
 exports.activate = (context) => {
+  context.subscriptions.push(
+    vscode.commands.registerCommand("scripted.review", reviewByTool),
+    vscode.commands.registerCommand("scripted.stop", () => call?.cancel()),
+  );
   context.subscriptions.push(vscode.languages.registerDocumentSymbolProvider({ pattern: "**/main.py" }, symbols));
   const provider = {
     provideLanguageModelChatInformation: () => [model("mini"), model("large")],
