@@ -15,6 +15,8 @@ interface GitApi {
 interface Repository {
   rootUri: Uri;
   state: { HEAD: { name?: string; commit?: string } | undefined };
+  /** Reads the state anew. */
+  status: () => Promise<void>;
   getRefs: (query: { sort: "committerdate" }) => Promise<Ref[]>;
   getMergeBase: (one: string, other: string) => Promise<string | undefined>;
 }
@@ -65,6 +67,10 @@ async function isReady(api: GitApi): Promise<void> {
 }
 
 async function factsOf(repository: Repository): Promise<RepositoryFacts> {
+  if (repository.state.HEAD?.commit === undefined) {
+    // It was found just now, or has no commit yet.
+    await repository.status();
+  }
   const head = repository.state.HEAD;
   const refs = await repository.getRefs({ sort: "committerdate" });
   // The first that shares something with HEAD: a branch without a common commit is none to compare with.

@@ -143,7 +143,10 @@ describe("package.json", () => {
     const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
     const changes = readFileSync(join(root, "CHANGELOG.md"), "utf8");
     const headings = changes.match(/^## .*$/gm) ?? [];
-    assert.ok(headings.some((heading) => heading.startsWith(`## [${version}] - `)), version);
+    assert.ok(
+      headings.some((heading) => heading.startsWith(`## [${version}] - `)),
+      version,
+    );
     for (const heading of headings) {
       assert.match(heading, /^## \[(Unreleased|\d+\.\d+\.\d+\] - 20\d\d-[01]\d-[0-3]\d$)/);
     }
