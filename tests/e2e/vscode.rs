@@ -8,11 +8,39 @@ use std::process::Command;
 use crate::support::editors::in_repository;
 use crate::support::lsp_client::LspClient;
 use baton::config::{Scope, Setting, settings_table};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+/// The package as VS Code reads it, with the words of package.nls.json.
 fn package() -> Value {
-    let text = std::fs::read_to_string(in_repository("editors/vscode/package.json")).unwrap();
+    let mut package = json_of("package.json");
+    put_words(&mut package, &json_of("package.nls.json"));
+    package
+}
+
+fn json_of(file: &str) -> Value {
+    let text = std::fs::read_to_string(in_repository("editors/vscode").join(file)).unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+/// `%commands.plan.title%` becomes what that key says.
+fn put_words(value: &mut Value, words: &Value) {
+    match value {
+        Value::String(text) => {
+            if let Some(key) = text.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')) {
+                *value = words[key].clone();
+                assert!(value.is_string(), "package.nls.json has no such key");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| put_words(item, words)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| put_words(field, words)),
+        _ => {}
+    }
+}
+
+/// The settings of all groups.
+fn properties(package: &Value) -> Map<String, Value> {
+    let groups = package["contributes"]["configuration"].as_array().unwrap();
+    groups.iter().flat_map(|group| group["properties"].as_object().unwrap().clone()).collect()
 }
 
 /// Settings that an editor is not to hold: a workspace's settings must run nothing, start nothing and approve nothing.
@@ -25,10 +53,10 @@ fn editor_settings() -> Vec<&'static Setting> {
 
 #[test]
 fn every_setting_of_the_server_is_documented_in_vs_code_with_its_default() {
-    let package = package();
-    let properties = &package["contributes"]["configuration"]["properties"];
+    let properties = properties(&package());
+    let none = Value::Null;
     for setting in editor_settings() {
-        let property = &properties[format!("baton.{}", setting.key)];
+        let property = properties.get(&format!("baton.{}", setting.key)).unwrap_or(&none);
         assert!(property.is_object(), "baton.{} is missing in package.json", setting.key);
         let text = property["description"].as_str().or(property["markdownDescription"].as_str()).unwrap();
         assert!(text.starts_with(setting.doc), "baton.{}: {text:?} does not start with {:?}", setting.key, setting.doc);
@@ -72,7 +100,7 @@ fn vs_code_knows_the_commands_that_the_server_advertises() {
 #[test]
 fn no_workspace_chooses_a_program_an_address_or_an_account() {
     let package = package();
-    let properties = package["contributes"]["configuration"]["properties"].as_object().unwrap();
+    let properties = properties(&package);
     let known: Vec<String> = editor_settings().iter().map(|setting| format!("baton.{}", setting.key)).collect();
     for (key, property) in properties.iter().filter(|(key, _)| !known.contains(key)) {
         let scope = property["scope"].as_str().unwrap_or("window");
