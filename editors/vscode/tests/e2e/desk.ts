@@ -33,6 +33,8 @@ export interface DeskOptions {
   hasEditorModels?: boolean;
   /** Turn VS Code's git extension on. */
   hasGit?: boolean;
+  /** The language of VS Code; English by default. */
+  locale?: string;
 }
 
 export class Desk {
@@ -42,6 +44,7 @@ export class Desk {
     private readonly port: number,
     private readonly codeServer: ChildProcess,
     private readonly browser: Browser,
+    private readonly locale: string | undefined,
   ) {}
 
   static async set(installed: Installed, options: DeskOptions): Promise<Desk> {
@@ -93,7 +96,7 @@ export class Desk {
     });
     await isUp(`http://127.0.0.1:${String(port)}/healthz`);
     const browser = await chromium.launch({ executablePath: installed.chromium, args: BROWSER_FLAGS });
-    return new Desk(project, root, port, codeServer, browser);
+    return new Desk(project, root, port, codeServer, browser, options.locale);
   }
 
   read(file: string): string {
@@ -172,6 +175,12 @@ export class Desk {
   private async openUrl(screenshots: string, what: string): Promise<Window> {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 });
     const page = await context.newPage();
+    if (this.locale !== undefined) {
+      // As a language pack sets it, of which there is none here: the words of VS Code itself stay English.
+      const language = JSON.stringify(this.locale);
+      const script = `Object.defineProperty(globalThis, "_VSCODE_NLS_LANGUAGE", { get: () => ${language}, set: () => {} });`;
+      await page.addInitScript(script);
+    }
     await page.goto(`http://127.0.0.1:${String(this.port)}/?${what}`);
     const window = new Window(page, screenshots);
     await window.isUp();
