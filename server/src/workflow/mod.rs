@@ -58,6 +58,7 @@ pub use status::doctor::{Check, CheckStatus, Doctor, ModelInForce, SettingInForc
 pub use status::history::{PastWorkflow, history};
 pub use status::proof::{CheckRow, CriterionStatus};
 pub use status::report::{BaseReviewStatus, FaultStatus, Standing, Status, StatusReader, standing, status};
+pub use status::reviewed::ReviewStatus;
 pub use status::rows::{IssueStatus, PhaseStatus, TaskStanding};
 pub use status::standing::{open_criteria, standing_criteria, standing_review};
 pub use status::states::{IssueState, NextStep, PhaseState, TaskState, Tone, WorkflowState};

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod proof;
 pub(crate) mod report;
+pub(crate) mod reviewed;
 pub(crate) mod rows;
 pub(crate) mod situation;
 pub(crate) mod standing;

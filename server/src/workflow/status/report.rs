@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::proof::{CheckRow, check_rows, sandbox};
+use super::reviewed::{ReviewStatus, review_status};
 use super::rows::{IssueStatus, PhaseStatus, TaskStanding, base_issue_rows, issue_rows, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
 use super::standing::standing_criteria;
@@ -64,6 +65,8 @@ pub struct Status {
     pub checks: Vec<CheckRow>,
     /// What keeps checks from everything else, `view`, `landlock` or `none`, and why; null where none ran.
     pub sandbox: Option<String>,
+    /// What the review that stands came to; null where there is none.
+    pub review: Option<ReviewStatus>,
     /// What is wrong with the files of the memory folder; absent where nothing is. The workflow continues once they are fixed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultStatus>,
@@ -338,6 +341,7 @@ impl StatusReader {
             notes: memory.notes.clone(),
             checks: check_rows(&memory, store),
             sandbox: sandbox(&memory, &events),
+            review: review_status(&memory, store),
             faults: faults.iter().filter(|faulty| store.stops_workflow(faulty)).flat_map(fault_states).collect(),
             usage: sources.usage,
             run_usage: of_live.or(newest.map(|(_, history)| history.usage)).unwrap_or_default(),

@@ -104,6 +104,7 @@ impl Case {
             notes: Vec::new(),
             checks,
             sandbox: sandbox(&self.memory, &events),
+            review: None,
             faults: Vec::new(),
             usage: Usage::default(),
             run_usage: Usage::default(),
