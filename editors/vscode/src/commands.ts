@@ -5,9 +5,13 @@ import { approve, askForChanges, editPlan } from "./answerPlan";
 import { calledFrom } from "./calledFrom";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
+import { showHistory } from "./history";
+import { answerAtCursor, fileInSight, keepFile, keepTask } from "./hunks";
+import type { Logs } from "./log";
 import { comparePlans, sendNotes } from "./planNotes";
 import { contextKeys, failedChecks, headline, oneLine, openGate, openIssues, phaseChoices, placeOf } from "./present";
 import type { CheckAnswer, CheckStatus, Issue, PhaseName } from "./protocol";
+import type { ReviewPage } from "./reviewPage";
 import { reviewSince } from "./reviewSince";
 import { runAbout } from "./runAbout";
 import { statusMenu } from "./statusMenu";
@@ -22,6 +26,8 @@ export interface Parts {
   workflows: Workflows;
   gatePanel: GatePanel;
   changes: Changes;
+  logs: Logs;
+  reviewPage: ReviewPage;
   drafts: Drafts;
   /** Of this extension's package. */
   contributions: Contributions;
@@ -41,8 +47,12 @@ type Action = (
 
 /** The commands that are about a workflow; each is for one folder. */
 export function workflowCommands(parts: Parts): Disposable[] {
-  const { gatePanel, changes, drafts } = parts;
+  const { gatePanel, changes, logs, reviewPage, drafts } = parts;
   const actions: Record<string, Action> = {
+    ...changeActions(changes),
+    openLog: (workflow) => logs.open(workflow),
+    history: (workflow) => showHistory(workflow, logs),
+    showReview: (workflow) => reviewPage.show(workflow),
     runWorkflow: (workflow) =>
       startWithTask(drafts, workflow, {
         title: "Run Workflow",
@@ -109,8 +119,6 @@ export function workflowCommands(parts: Parts): Disposable[] {
     status: (workflow) => statusMenu(workflow),
     tell: (workflow, node) => tell(drafts, workflow, node?.kind === "task" ? node.task.id : undefined),
     cancel,
-    showChanges: (workflow, node) => changes.show(workflow, node?.kind === "task" ? node.task.id : undefined),
-    undoRun: (workflow, node) => undo(workflow, node?.kind === "task" ? { task: node.task.id } : {}),
     reset: async (workflow) => {
       if (
         await isSure(workflow, "Set this workflow aside? It goes to the history; your files stay as they are.", "Reset")
@@ -145,6 +153,33 @@ export function workflowCommands(parts: Parts): Disposable[] {
       run(parts, name, action, from, more),
     ),
   );
+}
+
+/** What was changed: looked at, kept, undone and brought back. */
+function changeActions(changes: Changes): Record<string, Action> {
+  return {
+    showChanges: (workflow, node) => changes.show(workflow, node?.kind === "task" ? node.task.id : undefined),
+    showChange: async (workflow, node) => {
+      const file = node?.kind === "file" ? node.file : fileInSight(workflow);
+      if (file !== undefined) {
+        await changes.showFile(workflow, file);
+      }
+    },
+    keepChange: (workflow) => answerAtCursor(workflow, "keep"),
+    undoChange: (workflow) => answerAtCursor(workflow, "undo"),
+    keepFile: (workflow, node) =>
+      node?.kind === "task"
+        ? keepTask(workflow, node.task.id)
+        : keepFile(workflow, node?.kind === "file" ? node.file : undefined),
+    undoFile: async (workflow, node) => {
+      const file = node?.kind === "file" ? node.file : fileInSight(workflow);
+      if (file !== undefined) {
+        await undo(workflow, { file });
+      }
+    },
+    undoRun: (workflow, node) => undo(workflow, node?.kind === "task" ? { task: node.task.id } : {}),
+    bringBack: (workflow) => undo(workflow, { undo: true }),
+  };
 }
 
 /** What the page of the gate said of the checks. */
@@ -195,11 +230,20 @@ async function choose({ workflows, contributions }: Parts, name: string): Promis
   return (await window.showQuickPick(rows, { title: "Baton", placeHolder: "In which folder?" }))?.workflow;
 }
 
+/** The commands that are about the file that is being looked at. */
+const IN_SIGHT: ReadonlySet<string> = new Set(["showChange", "keepChange", "undoChange", "keepFile", "undoFile"]);
+
+function workflowInSight(workflows: Workflows): Workflow | undefined {
+  const uri = window.activeTextEditor?.document.uri;
+  return uri === undefined ? undefined : workflows.ofFile(uri);
+}
+
 /** `more` is what came after where it was called from. */
 async function run(parts: Parts, name: string, action: Action, from: unknown, more: unknown[]): Promise<void> {
   const [plan, checks] = more;
   const called = calledFrom(parts.workflows, from, plan);
-  const workflow = called.workflow ?? (await choose(parts, name));
+  const ofFile = IN_SIGHT.has(name) ? workflowInSight(parts.workflows) : undefined;
+  const workflow = called.workflow ?? ofFile ?? (await choose(parts, name));
   if (workflow === undefined) {
     return;
   }

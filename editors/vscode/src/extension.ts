@@ -8,15 +8,19 @@ import { type Contributions, workflowCommands } from "./commands";
 import { Demo } from "./demo";
 import { entryPoints } from "./entryPoints";
 import { GatePanel } from "./gatePanel";
+import { ownWay } from "./hunks";
 import { Keys } from "./keys";
 import { LanguageModels } from "./languageModel";
+import { Logs } from "./log";
 import { Milestones } from "./milestones";
 import { ModelChoice } from "./modelChoice";
 import { Outcomes } from "./outcome";
+import { ReviewPage } from "./reviewPage";
 import { reviewTool } from "./reviewTool";
 import { RunProgress } from "./runProgress";
 import { Server, showError } from "./server";
 import { statusBar } from "./statusBar";
+import { Texts } from "./texts";
 import { Tree } from "./tree";
 import { SaveQuestions } from "./unsaved";
 import { Drafts } from "./words";
@@ -37,7 +41,10 @@ export function activate(context: ExtensionContext): void {
   const workflows = new Workflows(server);
   const icon = Uri.joinPath(context.extensionUri, "media", "baton.svg");
   const gatePanel = new GatePanel(workflows, icon);
-  const changes = new Changes();
+  const texts = new Texts();
+  const changes = new Changes(server, texts);
+  const logs = new Logs(server, texts);
+  const reviewPage = new ReviewPage(workflows, texts);
   const demo = new Demo(context, server, workflows);
   const milestones = new Milestones(context.globalState, workflows, (folder) => demo.isAt(folder));
   const modelChoice = new ModelChoice(server, keys, models, {
@@ -50,6 +57,7 @@ export function activate(context: ExtensionContext): void {
   const { contributes: contributions } = context.extension.packageJSON as { contributes: Contributions };
   const drafts = new Drafts(context.workspaceState);
   server.gatekeeper = modelChoice;
+  server.ownWay = ownWay(workflows);
 
   const command = (name: string, action: () => unknown): void => {
     context.subscriptions.push(commands.registerCommand(`batonClient.${name}`, action));
@@ -65,7 +73,9 @@ export function activate(context: ExtensionContext): void {
     server,
     workflows,
     gatePanel,
-    changes,
+    texts,
+    logs,
+    reviewPage,
     demo,
     milestones,
     new Outcomes(workflows, gatePanel, server.onCrashed),
@@ -80,7 +90,7 @@ export function activate(context: ExtensionContext): void {
     ...entryPoints(workflows),
     chatParticipant(workflows, server, Uri.joinPath(context.extensionUri, "media", "icon.png")),
     reviewTool(workflows, server),
-    ...workflowCommands({ workflows, gatePanel, changes, drafts, contributions }),
+    ...workflowCommands({ workflows, gatePanel, changes, logs, reviewPage, drafts, contributions }),
     ...catchUps(context, server, workflows, models, modelChoice),
   );
   if ((workspace.workspaceFolders ?? []).length > 0) {
@@ -88,6 +98,9 @@ export function activate(context: ExtensionContext): void {
     demo.goOn().catch(showError);
   }
 }
+
+/** The settings that a server is told of when it starts. */
+const AT_START = ["baton.server", "baton.endpoints", "baton.hunkLenses"];
 
 /** A server learns of keys, models and addresses when it starts: it starts anew when they change and nothing runs. */
 function catchUps(
@@ -115,7 +128,7 @@ function catchUps(
     context.secrets.onDidChange(soon),
     models.onChanged(soon),
     workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration("baton.server") || event.affectsConfiguration("baton.endpoints")) {
+      if (AT_START.some((section) => event.affectsConfiguration(section))) {
         soon();
       }
     }),

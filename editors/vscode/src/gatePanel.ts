@@ -83,6 +83,11 @@ export class GatePanel implements Disposable {
     return this.shown.has(workflow);
   }
 
+  /** The page of the plan that waits is in front of the user, who is in this window. */
+  isLookedAt(workflow: Workflow): boolean {
+    return window.state.focused && this.shown.get(workflow)?.panel.visible === true;
+  }
+
   /** Show the plan that waits; false when none does. */
   show(workflow: Workflow, preserveFocus: boolean): boolean {
     const gate = openGate(workflow.state);

@@ -7,7 +7,7 @@ import { takeIfOpen } from "./takeWay";
 import { noticeOfEnd, noticeOfWaiting, waitingKey, type Button, type Notice } from "./waysOn";
 import type { Workflow, Workflows } from "./workflows";
 
-/** Says how a run ended, and what waits when a folder is opened, each once, with the ways on as buttons. */
+/** Says how a run ended, and what waits for the user out of sight, each once, with the ways on as buttons. */
 export class Outcomes implements Disposable {
   private readonly disposables: Disposable[];
   /** What was said to wait. */
@@ -56,7 +56,8 @@ export class Outcomes implements Disposable {
 
   private tellWhatWaits(workflow: Workflow): void {
     const key = waitingKey(workflow.state);
-    const waiting = noticeOfWaiting(workflow.state, this.gatePanel.isShown(workflow));
+    const { gatePanel } = this;
+    const waiting = noticeOfWaiting(workflow.state, gatePanel.isShown(workflow), gatePanel.isLookedAt(workflow));
     const isLost = this.lost.delete(workflow);
     const notice = isLost ? afterCrash(workflow, waiting) : waiting;
     const told = this.told.get(workflow) ?? new Set();

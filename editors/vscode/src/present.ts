@@ -1,6 +1,7 @@
 /** From where a workflow stands to what is shown of it. Nothing here needs VS Code. */
 
 import type {
+  ChangedFile,
   CheckStatus,
   Gate,
   GateStatus,
@@ -8,6 +9,7 @@ import type {
   PhaseEvent,
   PhaseName,
   PhaseStatus,
+  ReviewStatus,
   Severity,
   Status,
   TaskStatus,
@@ -25,9 +27,24 @@ export interface State {
   /** The gate of the run's waiting event. */
   gate: Gate | null;
   lastMessage: string;
+  /** The server's commands. */
+  commands: readonly string[];
+  /** What is changed by hunks, without the texts; empty where the server knows no hunks. */
+  changes: readonly ChangedFile[];
+  /** The files of these that have something to keep, by their whole paths. */
+  openPaths: readonly string[];
 }
 
-export const nothing: State = { isKnown: false, status: null, run: null, gate: null, lastMessage: "" };
+export const nothing: State = {
+  isKnown: false,
+  status: null,
+  run: null,
+  gate: null,
+  lastMessage: "",
+  commands: [],
+  changes: [],
+  openPaths: [],
+};
 
 /** What an event makes of the state. The status is asked for anew; an event says only what cannot wait for that. */
 export function afterEvent(state: State, event: PhaseEvent): State {
@@ -97,10 +114,11 @@ const ANSWERS: readonly string[] = ["approve", "revise", "edit", "reject"];
  * Which commands make sense: the context keys that `when` and `enablement` clauses name. With several folders, a command
  * makes sense where it does in one of them.
  */
-export function contextKeys(...states: State[]): Record<string, boolean> {
+export function contextKeys(...states: State[]): Record<string, boolean | string[]> {
   const some = (is: (state: State) => boolean): boolean => states.some(is);
   const isIdle = ({ run }: State): boolean => run === null;
   const has = (id: string): boolean => some((state) => can(state, id));
+  const openPaths = states.flatMap((state) => state.openPaths);
   return {
     // These two before anything is known, and so before this extension is started, let a first run begin.
     "baton.busy": states.length > 0 && !some(isIdle),
@@ -120,6 +138,13 @@ export function contextKeys(...states: State[]): Record<string, boolean> {
     "baton.can_cancel": has("cancel") || some(({ run }) => run !== null),
     "baton.can_show_changes": has("show_changes"),
     "baton.can_undo": has("undo"),
+    "baton.can_bring_back": has("bring_back"),
+    "baton.has_hunks": openPaths.length > 0,
+    // For `resourcePath in`.
+    "baton.changed_files": openPaths.length > 0 && openPaths,
+    "baton.has_log": some(({ commands, status }) => commands.includes("baton.log") && status?.run != null),
+    "baton.has_history": some(({ commands }) => commands.includes("baton.history")),
+    "baton.has_review": some(({ status }) => status?.review != null),
   };
 }
 
@@ -283,11 +308,14 @@ export function phaseState({ phase, status }: PhaseStatus, of: Status | null): s
   return phase === "review" && status === "done" && asksForMore ? "not_merged" : status;
 }
 
-/** What a phase is at and how long it took. */
+/** What a phase is at and how long it took. One with tasks has rows that say what they are at. */
 export function phaseWords(row: PhaseStatus, of: Status | null): string {
   const state = phaseState(row, of);
   if (state === "pending") {
     return "";
+  }
+  if (state === "running" && row.phase !== "implement" && row.message !== "") {
+    return oneLine(row.message, 60);
   }
   const seconds = Math.round((row.elapsed_ms ?? 0) / 1000);
   const minutes = Math.round(seconds / 60);
@@ -323,15 +351,15 @@ export function endedBadly({ status }: PhaseStatus): boolean {
 }
 
 /** The rows below a phase. */
-export type Rows = { tasks: TaskStatus[]; checks: CheckStatus[] } | { issues: Issue[] };
+export type Rows = { tasks: TaskStatus[]; checks: CheckStatus[] } | { review: ReviewStatus | null; issues: Issue[] };
 
-/** What stands below a phase: tasks and checks below implement, the issues below review, worst first. */
+/** What stands below a phase: tasks and checks below implement, what it says and the issues, worst first, below review. */
 export function below(status: Status | null, phase: PhaseName): Rows | null {
   switch (phase) {
     case "implement":
       return { tasks: status?.tasks ?? [], checks: status?.checks ?? [] };
     case "review":
-      return { issues: (status?.issues ?? []).toSorted(worstFirst) };
+      return { review: status?.review ?? null, issues: (status?.issues ?? []).toSorted(worstFirst) };
     default:
       return null;
   }

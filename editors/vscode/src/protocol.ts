@@ -17,6 +17,7 @@ export const serverCommands = [
   "baton.status",
   "baton.cancel",
   "baton.reset",
+  "baton.keep",
   "baton.rollback",
   "baton.diff",
   "baton.history",
@@ -50,6 +51,8 @@ export interface ClientOptions {
     outcome: boolean;
     /** Where phases and tasks stand, as diagnostics; this client has a view of its own for that. */
     statusDiagnostics: boolean;
+    /** Keep, Undo and Why above what agents changed in a file. */
+    hunkLenses: boolean;
     /** What this client calls the server's commands, for messages that name one. */
     commandTitles: Partial<Record<TitledCommand, string>>;
   };
@@ -67,6 +70,7 @@ const quick: ReadonlySet<string> = new Set<ServerCommand>([
   "baton.status",
   "baton.cancel",
   "baton.reset",
+  "baton.keep",
   "baton.rollback",
   "baton.diff",
   "baton.history",
@@ -216,6 +220,8 @@ export interface Status {
   checks?: CheckStatus[];
   /** What keeps them from everything else, and why. */
   sandbox?: string | null;
+  /** What the review that stands came to; null, or absent from an older server, where there is none. */
+  review?: ReviewStatus | null;
   usage: Usage;
   /** Of the run at work, or the last one. */
   run_usage?: Usage;
@@ -236,6 +242,17 @@ export interface BaseReview {
   base: string | null;
   verdict: "approved" | "changes_requested" | "rejected";
   summary: string;
+}
+
+/** What a review came to; its issues are those of the status. */
+export interface ReviewStatus {
+  /** The implement round it judges, from 1. */
+  round: number;
+  verdict: "approved" | "changes_requested" | "rejected";
+  recommended_action: "merge" | "fix_and_re_review" | "re_plan" | "escalate_to_human";
+  summary: string;
+  /** How the changes left the plan; empty where they did not. */
+  drift: string;
 }
 
 /** A note to the planner. */
@@ -365,6 +382,18 @@ export interface PhaseEvent {
   ways_on?: WayOn[];
 }
 
+/** A stretch of lines that was changed. */
+export interface Hunk {
+  id: string;
+  /** Who changed it; null where the user did. */
+  task: string | null;
+  /** Its lines in the file as it stands, from 1, both included; where lines were only taken out, one that is beside them. */
+  first: number;
+  last: number;
+  /** The user keeps it. */
+  kept: boolean;
+}
+
 export interface ChangedFile {
   /** Relative to the workspace folder. */
   path: string;
@@ -374,12 +403,59 @@ export interface ChangedFile {
   lines_removed: number;
   /** The text before the workflow began; null when there was none. */
   before: string | null;
+  /** The text now; absent from an older server. */
+  after?: string | null;
+  /** The tasks that changed it. */
+  tasks?: string[];
+  /** Absent, as is the next, from a server that knows no hunks. */
+  hunks?: Hunk[];
+  /** The text before the workflow as a document of the server's. */
+  before_uri?: string | null;
 }
 
 /** The answer of `baton.diff`. */
 export interface Diff {
   diff: string;
   files: ChangedFile[];
+}
+
+/** The answer of `baton.keep`. */
+export interface Kept {
+  kept: string[];
+  message: string;
+}
+
+/** The answer of `baton.log`. */
+export interface RunLog {
+  run: string;
+  /** The same text as a document of the server's. */
+  uri: string;
+  markdown: string;
+}
+
+/** A workflow that ran in a folder. */
+export interface PastWorkflow {
+  /** Its id: that of its first run. */
+  workflow: string;
+  /** Oldest first. */
+  runs: string[];
+  /** Empty where it is not known any more. */
+  task: string;
+  outcome: Outcome | null;
+  /** When it ended, or what was heard of it last. */
+  at: string;
+  /** How many files it changed. */
+  files: number;
+  /** The one at hand. */
+  current: boolean;
+  can_undo: boolean;
+  can_bring_back: boolean;
+  usage?: Usage | null;
+}
+
+/** The answer of `baton.history`, newest first. */
+export interface History {
+  workflows: PastWorkflow[];
 }
 
 /** The answer of `baton.rollback`. */

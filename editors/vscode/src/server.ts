@@ -8,6 +8,7 @@ import {
   type ProgressToken,
   RevealOutputChannelOn,
   State,
+  TextDocumentContentRequest,
 } from "vscode-languageclient/node";
 
 import { findServer } from "./binary";
@@ -66,6 +67,9 @@ export class Server implements Disposable {
     afterRefusal: () => Promise.resolve(undefined),
   };
 
+  /** The server's commands, from its lenses and actions, that this client does in its own way; undefined where it does not. */
+  ownWay: (command: string, args: unknown[]) => Promise<unknown> | undefined = () => undefined;
+
   constructor(
     private readonly context: ExtensionContext,
     private readonly log: LogOutputChannel,
@@ -110,6 +114,23 @@ export class Server implements Disposable {
     });
   }
 
+  /** The commands that it has; none before it runs. */
+  commands(): readonly string[] {
+    return this.client?.initializeResult?.capabilities.executeCommandProvider?.commands ?? [];
+  }
+
+  /** Whether it has documents of its own: before-images and logs. */
+  servesTexts(): boolean {
+    return this.textProviders().length > 0;
+  }
+
+  /** Such a document is another one now. */
+  textChanged(uri: Uri): void {
+    for (const { onDidChangeEmitter } of this.textProviders()) {
+      onDidChangeEmitter.fire(uri);
+    }
+  }
+
   /** Run a command of the server and give its answer. */
   async call(command: string, args: object): Promise<unknown> {
     return this.execute(command, [args]);
@@ -121,6 +142,11 @@ export class Server implements Disposable {
     this.changed.dispose();
     this.restarted.dispose();
     this.crashed.dispose();
+  }
+
+  private textProviders(): readonly { scheme: string; onDidChangeEmitter: EventEmitter<Uri> }[] {
+    const all = this.client?.getFeature(TextDocumentContentRequest.method)?.getProviders() ?? [];
+    return all.filter(({ scheme }) => scheme === "baton");
   }
 
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -136,11 +162,11 @@ export class Server implements Disposable {
     if (command === undefined) {
       return;
     }
-    const { languageModel } = start;
+    const { languageModel, hunkLenses } = start;
     const services = { editorDiagnostics: true, documentSymbols: true };
     const wanted = { phase: true, gate: true, outcome: true, statusDiagnostics: false, ...services };
     const commandTitles = titles(this.context.extension.packageJSON as Package);
-    const options: ClientOptions = { baton: { ...wanted, languageModel, commandTitles } };
+    const options: ClientOptions = { baton: { ...wanted, languageModel, hunkLenses, commandTitles } };
     const client: LanguageClient = new LanguageClient(
       "baton",
       "Baton",
@@ -235,11 +261,13 @@ export class Server implements Disposable {
     path: string;
     environment: Record<string, string>;
     languageModel: boolean;
+    hunkLenses: boolean;
   }> {
     return {
       path: this.pathThatIsSet(),
       environment: { ...endpoints(), ...(await this.keys.environment()) },
       languageModel: await this.models.areThere(),
+      hunkLenses: workspace.getConfiguration("baton").get<boolean>("hunkLenses", true),
     };
   }
 
@@ -282,7 +310,7 @@ export class Server implements Disposable {
 
   private async executeForEditor(command: string, args: unknown[]): Promise<unknown> {
     try {
-      return await this.execute(command, args);
+      return await (this.ownWay(command, args) ?? this.execute(command, args));
     } catch (error) {
       showError(error);
       return undefined;
@@ -336,6 +364,9 @@ const OWN: Partial<Record<TitledCommand, string>> = {
   "baton.cancel": "cancel",
   "baton.reset": "reset",
   "baton.rollback": "undoRun",
+  "baton.keep": "keepFile",
+  "baton.log": "openLog",
+  "baton.history": "history",
   "baton.diff": "showChanges",
   "baton.fixIssue": "fixIssue",
   "baton.dismissIssue": "dismissIssue",

@@ -11,6 +11,7 @@ import {
 } from "vscode";
 import type { Command, Disposable, Event, TreeDataProvider } from "vscode";
 
+import { fileWords, hunksOf, isOpen, keptWords, wasDone } from "./changeWords";
 import {
   below,
   checkState,
@@ -28,7 +29,8 @@ import {
   stateIcon,
   taskWords,
 } from "./present";
-import type { CheckStatus, CriterionStatus, Issue, PhaseStatus, TaskStatus } from "./protocol";
+import type { CheckStatus, CriterionStatus, Issue, PhaseStatus, ReviewStatus, TaskStatus } from "./protocol";
+import { actionWords, reviewState, verdictWords } from "./reviewWords";
 import type { Workflow, Workflows } from "./workflows";
 
 type Kind =
@@ -36,14 +38,15 @@ type Kind =
   | { kind: "phase"; phase: PhaseStatus }
   | { kind: "task"; task: TaskStatus }
   | { kind: "criterion"; criterion: CriterionStatus; task: TaskStatus }
-  | { kind: "file"; file: string }
+  | { kind: "file"; file: string; task: TaskStatus }
   | { kind: "check"; check: CheckStatus }
+  | { kind: "review"; review: ReviewStatus }
   | { kind: "issue"; issue: Issue };
 
 /** A row, and the workflow it belongs to. */
 export type Node = Kind & { workflow: Workflow };
 
-/** Phases, under implement the tasks with their criteria and files, and the checks; under review the issues. */
+/** Phases, under implement the tasks with their criteria and files, and the checks; under review what it says, and the issues. */
 export class Tree implements TreeDataProvider<Node>, Disposable {
   private readonly changed = new EventEmitter<undefined>();
   private readonly listening: Disposable[];
@@ -55,8 +58,15 @@ export class Tree implements TreeDataProvider<Node>, Disposable {
       this.changed.fire(undefined);
       const status = workflows.current()?.state.status;
       view.description = status?.task == null ? "" : oneLine(status.task, 60);
-      const issues = workflows.all().flatMap((workflow) => openIssues(workflow.state)).length;
-      view.badge = issues === 0 ? undefined : { value: issues, tooltip: `Baton: ${count(issues, "open issue")}` };
+      const states = workflows.all().map(({ state }) => state);
+      const plans = states.filter((state) => openGate(state) !== null).length;
+      const issues = states.flatMap(openIssues).length;
+      const waiting = [
+        plans === 0 ? "" : `${count(plans, "plan")} to answer`,
+        issues === 0 ? "" : count(issues, "open issue"),
+      ].filter((part) => part !== "");
+      view.badge =
+        waiting.length === 0 ? undefined : { value: plans + issues, tooltip: `Baton: ${waiting.join(", ")}` };
     });
     this.listening = [view, onChanged];
   }
@@ -90,9 +100,11 @@ export class Tree implements TreeDataProvider<Node>, Disposable {
       case "criterion":
         return criterionItem(node, node.task, node.criterion);
       case "file":
-        return fileItem(node, node.file);
+        return fileItem(node, node.task, node.file);
       case "check":
         return checkItem(node, node.check);
+      case "review":
+        return reviewItem(node, node.review);
       case "issue":
         return issueItem(node, node.issue);
     }
@@ -115,6 +127,7 @@ function children(node: Node): Node[] {
     case "criterion":
     case "file":
     case "check":
+    case "review":
     case "issue":
       return [];
   }
@@ -130,14 +143,17 @@ function rowsBelow(workflow: Workflow, phase: PhaseStatus): Node[] {
         ...rows.tasks.map((task): Node => ({ kind: "task", task, workflow })),
         ...rows.checks.map((check): Node => ({ kind: "check", check, workflow })),
       ]
-    : rows.issues.map((issue) => ({ kind: "issue", issue, workflow }));
+    : [
+        ...(rows.review === null ? [] : [{ kind: "review", review: rows.review, workflow } satisfies Node]),
+        ...rows.issues.map((issue): Node => ({ kind: "issue", issue, workflow })),
+      ];
 }
 
 function belowTask(workflow: Workflow, task: TaskStatus): Node[] {
   const criteria = task.criteria ?? [];
   return [
     ...criteria.map((criterion): Node => ({ kind: "criterion", criterion, task, workflow })),
-    ...task.files.map((file): Node => ({ kind: "file", file, workflow })),
+    ...task.files.map((file): Node => ({ kind: "file", file, task, workflow })),
   ];
 }
 
@@ -161,12 +177,32 @@ function phaseItem(node: Node, phase: PhaseStatus): TreeItem {
 
 function taskItem(node: Node, task: TaskStatus): TreeItem {
   const item = new TreeItem(`${task.id} ${task.title}`, TreeItemCollapsibleState.Collapsed);
+  const { changes } = node.workflow.state;
+  const hunks = hunksOf(changes, { task: task.id });
+  const words = [taskWords(task), keptWords(hunks)].filter((part) => part !== "").join(" · ");
   item.id = `${node.workflow.folder.uri.toString()}#task ${task.id}`;
-  item.description = oneLine(taskWords(task), 60);
-  item.tooltip = [`${task.id} ${task.title}`, taskWords(task)].filter((part) => part !== "").join("\n");
+  item.description = oneLine(words, 60);
+  item.tooltip = [`${task.id} ${task.title}`, words].filter((part) => part !== "").join("\n");
   item.iconPath = icon(task.status);
-  item.contextValue = "task";
-  return speaks(item, item.label, taskWords(task));
+  item.contextValue = contextValue("task", {
+    running: task.status === "running",
+    keep: isOpen(hunks),
+    undo: wasDone(task) && isIdle(node.workflow),
+  });
+  if (hunks.length > 0 || (wasDone(task) && changes.length === 0)) {
+    item.command = { command: "batonClient.showChanges", title: "Show Changes", arguments: [node] };
+  }
+  return speaks(item, item.label, words);
+}
+
+/** What a row is, and what can be done with it, for the clauses of the menus. */
+function contextValue(kind: string, can: Record<string, boolean>): string {
+  const able = Object.keys(can).filter((name) => can[name]);
+  return [kind, ...able].join(".");
+}
+
+function isIdle({ state }: Workflow): boolean {
+  return state.run === null;
 }
 
 function criterionItem(node: Node, task: TaskStatus, { n, text, state }: CriterionStatus): TreeItem {
@@ -193,13 +229,34 @@ function checkItem(node: Node, check: CheckStatus): TreeItem {
   return speaks(item, item.label, check.words);
 }
 
-function fileItem(node: Node, file: string): TreeItem {
+function fileItem(node: Node, task: TaskStatus, file: string): TreeItem {
   const uri = Uri.joinPath(node.workflow.folder.uri, file);
   const item = new TreeItem(uri, TreeItemCollapsibleState.None);
-  item.description = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : "";
+  const { changes } = node.workflow.state;
+  const hunks = hunksOf(changes, { path: file });
+  const folder = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : "";
+  const words = fileWords(changes, file, task);
+  item.description = [folder, words].filter((part) => part !== "").join(" · ");
+  item.tooltip = [file, words].filter((part) => part !== "").join("\n");
   item.iconPath = ThemeIcon.File;
-  item.command = open(uri);
-  return item;
+  const isChanged = hunks.length > 0 || (changes.length === 0 && wasDone(task));
+  item.contextValue = contextValue("file", {
+    keep: isOpen(hunks),
+    undo: isChanged && isIdle(node.workflow),
+  });
+  item.command = isChanged ? { command: "batonClient.showChange", title: "Show Change", arguments: [node] } : open(uri);
+  return speaks(item, file, words);
+}
+
+function reviewItem(node: Node, review: ReviewStatus): TreeItem {
+  const item = new TreeItem(oneLine(review.summary, 200), TreeItemCollapsibleState.None);
+  item.id = `${node.workflow.folder.uri.toString()}#review`;
+  item.description = `${verdictWords(review)} · ${actionWords(review)}`;
+  item.tooltip = [item.description, review.summary, review.drift].filter((part) => part !== "").join("\n\n");
+  item.iconPath = icon(reviewState(review));
+  item.contextValue = "review";
+  item.command = { command: "batonClient.showReview", title: "Show Review", arguments: [node] };
+  return speaks(item, item.description, review.summary);
 }
 
 function issueItem(node: Node, issue: Issue): TreeItem {

@@ -1,18 +1,23 @@
 import { commands, Uri, window } from "vscode";
 
-import { count } from "./present";
+import { count, oneLine } from "./present";
 import type { Rollback } from "./protocol";
 import { showError } from "./server";
 import { areSavedFor, unsavedAmong } from "./unsaved";
 import type { Workflow } from "./workflows";
 
-/** What is undone: a task, or everything. */
+/** What is undone: a task, a file, an earlier workflow, or everything. */
 export interface Extent {
   task?: string;
+  file?: string;
+  /** An earlier workflow, by its id. */
+  workflow?: string;
+  /** The undoing itself is undone. */
+  undo?: true;
 }
 
-/** Undo what agents did to files, after the user has seen to which. What cannot be undone yet can be undone later. */
-export async function undo(workflow: Workflow, extent: Extent): Promise<void> {
+/** Undo what agents did to files, or bring it back, after the user has seen to which. What cannot be undone yet can be later. */
+export async function undo(workflow: Workflow, extent: Extent, named?: string): Promise<void> {
   let dry = await preview(workflow, extent);
   const unsaved = unsavedAmong(workflow, pathsOf(dry));
   if (unsaved.length > 0) {
@@ -27,11 +32,21 @@ export async function undo(workflow: Workflow, extent: Extent): Promise<void> {
     void window.showInformationMessage(`${workflow.title}: ${dry.message}`);
     return;
   }
-  const question = `${workflow.title}: undo what ${extent.task ?? "the workflow"} did to ${count(dry.files.length, "file")}?`;
+  const question = `${workflow.title}: ${what(extent, named)} ${count(dry.files.length, "file")}?`;
   const detail = `${list(dry)}\n\nWhat you edited since is kept.`;
-  if ((await window.showWarningMessage(question, { modal: true, detail }, "Undo")) === "Undo") {
-    tell(workflow, extent, await workflow.call<Rollback>("baton.rollback", extent));
+  const yes = extent.undo === true ? BACK : "Undo";
+  if ((await window.showWarningMessage(question, { modal: true, detail }, yes)) === yes) {
+    tell(workflow, extent, await workflow.call<Rollback>("baton.rollback", extent), named);
+    workflow.changesSoon();
   }
+}
+
+const BACK = "Bring It Back";
+
+function what({ task, workflow, undo }: Extent, named: string | undefined): string {
+  const who = named ?? task ?? "the workflow";
+  const of = workflow === undefined ? who : `"${oneLine(who, 60)}"`;
+  return undo === true ? `bring back what was undone of ${of} in` : `undo what ${of} did to`;
 }
 
 async function preview(workflow: Workflow, extent: Extent): Promise<Rollback> {
@@ -56,22 +71,24 @@ function leftAlone(left: Rollback["files"]): string {
 const MOST_NAMED = 3;
 
 /** Not waited for: it stands until the user answers or closes it. */
-function tell(workflow: Workflow, extent: Extent, done: Rollback): void {
+function tell(workflow: Workflow, extent: Extent, done: Rollback, named: string | undefined): void {
   const left = done.files.filter(({ outcome }) => outcome === "left_alone");
   const [first] = left;
-  const [open, again, back] = ["Open File", "Undo Again", "Bring It Back"];
+  const [open, again] = ["Open File", extent.undo === true ? "Try Again" : "Undo Again"];
   // Nothing was undone: there is nothing to bring back.
-  const backs = left.length === done.files.length ? [] : [back];
+  const backs = left.length === done.files.length || extent.undo === true ? [] : [BACK];
   const shown =
     first === undefined
       ? window.showInformationMessage(`${workflow.title}: ${done.message}`, ...backs)
       : window.showWarningMessage(`${workflow.title}: ${leftAlone(left)} ${done.message}`, ...[open, again, ...backs]);
   const take = async (answer: string | undefined): Promise<void> => {
-    if (answer === back) {
-      const restored = await workflow.call<Rollback>("baton.rollback", { undo: true });
+    if (answer === BACK) {
+      const of = extent.workflow === undefined ? {} : { workflow: extent.workflow };
+      const restored = await workflow.call<Rollback>("baton.rollback", { ...of, undo: true });
       void window.showInformationMessage(`${workflow.title}: ${restored.message}`);
+      workflow.changesSoon();
     } else if (answer === again) {
-      await undo(workflow, extent);
+      await undo(workflow, extent, named);
     } else if (answer === open && first !== undefined) {
       await commands.executeCommand("vscode.open", Uri.joinPath(workflow.folder.uri, first.path));
     }

@@ -79,12 +79,16 @@ export function noticeOfEnd(state: State, outcome: Outcome, message: string, way
   return { severity: severityOf(outcome), message, buttons: buttons(ways, hasIssues ? [OPEN_PROBLEMS] : []) };
 }
 
-/** What waits for the user where no run of this window is at work: a plan, or a workflow that did not come to its end. */
-export function noticeOfWaiting({ status, run }: State, isPlanInSight: boolean): Notice | undefined {
+/**
+ * What waits for the user: a plan, or a workflow that did not come to its end. Of a run of this window it is the plan alone,
+ * and only where the user does not look at it.
+ */
+export function noticeOfWaiting({ status, run }: State, isPlanInSight: boolean, isLookedAt = true): Notice | undefined {
   const { state, summary, next, ways_on: ways } = status ?? {};
   const isPlan = state === "gate" || (state === "faulty" && next === "gate");
   const isStopped = state === "interrupted" || state === "cancelled";
-  if (run !== null || ways === undefined || !(isPlan || isStopped)) {
+  const isTold = run === null ? isPlan || isStopped : state === "gate" && !isLookedAt;
+  if (ways === undefined || !isTold) {
     return undefined;
   }
   return {

@@ -1,9 +1,10 @@
-import { commands, EventEmitter, window, workspace } from "vscode";
-import type { Disposable, Event, Uri, WorkspaceFolder } from "vscode";
+import { commands, EventEmitter, Uri, window, workspace } from "vscode";
+import type { Disposable, Event, WorkspaceFolder } from "vscode";
 
+import { openFiles } from "./changeWords";
 import * as present from "./present";
 import { phaseCommand } from "./protocol";
-import type { PhaseEvent, PhaseName, ServerCommand, Status } from "./protocol";
+import type { ChangedFile, Diff, PhaseEvent, PhaseName, ServerCommand, Status } from "./protocol";
 import type { Server } from "./server";
 
 /** How long to wait for more news before the server is asked again. */
@@ -20,6 +21,8 @@ export class Workflow {
   /** How many events there were: a status that was asked for before the latest is an old one. */
   private events = 0;
   private following: NodeJS.Timeout | undefined;
+  /** Where the workflow stood when its changes were asked for last. */
+  private changesOf: string | undefined;
 
   constructor(
     readonly folder: WorkspaceFolder,
@@ -82,12 +85,42 @@ export class Workflow {
   async refresh(): Promise<void> {
     const before = this.events;
     const status = await this.call<Status | null>("baton.status");
+    const changes = await this.changes(status);
     const isLatest = this.events === before;
-    this.become(present.afterStatus(this.state, status, isLatest));
+    const openPaths = openFiles(changes).map((path) => Uri.joinPath(this.folder.uri, path).fsPath);
+    const commands = this.server.commands();
+    this.become({ ...present.afterStatus(this.state, status, isLatest), commands, changes, openPaths });
     if (isLatest) {
       this.isTold(this);
     }
     this.followOthers();
+  }
+
+  /** What is changed may be something else now, though the workflow stands where it stood. */
+  changesSoon(): void {
+    this.changesOf = undefined;
+    this.refreshSoon();
+  }
+
+  /** What is changed, where the server knows it by hunks; it is asked again when the workflow stands elsewhere. */
+  private async changes(status: Status | null): Promise<readonly ChangedFile[]> {
+    if (status === null || !this.server.commands().includes("baton.keep")) {
+      return [];
+    }
+    const { run, state, tasks, issues } = status;
+    const of = JSON.stringify([run, state, tasks.map((task) => task.status), issues.length]);
+    if (this.changesOf === of) {
+      return this.state.changes;
+    }
+    this.changesOf = of;
+    try {
+      const { files } = await this.call<Diff>("baton.diff");
+      // The texts are asked for again where they are shown.
+      return files.map((file) => ({ ...file, before: null, after: null }));
+    } catch {
+      this.changesOf = undefined;
+      return this.state.changes;
+    }
   }
 
   /** A run of another process sends no events to this one. */
@@ -195,6 +228,12 @@ export class Workflows implements Disposable {
     return folder === undefined ? undefined : this.of(folder);
   }
 
+  /** The one whose folder has this file, if any. */
+  ofFile(file: Uri): Workflow | undefined {
+    const folder = workspace.getWorkspaceFolder(file);
+    return folder === undefined ? undefined : this.of(folder);
+  }
+
   anyAtWork(): boolean {
     return this.all().some((workflow) => workflow.state.run !== null);
   }
@@ -224,7 +263,9 @@ export class Workflows implements Disposable {
     const saved = workspace.onDidSaveTextDocument(({ uri }) => {
       const folder = workspace.getWorkspaceFolder(uri);
       const workflow = folder === undefined ? undefined : this.known.get(folder.uri.toString());
-      if ((workflow?.state.status?.checks ?? []).length > 0) {
+      if ((workflow?.state.changes ?? []).length > 0) {
+        workflow?.changesSoon();
+      } else if ((workflow?.state.status?.checks ?? []).length > 0) {
         workflow?.refreshSoon();
       }
     });

@@ -41,7 +41,14 @@ export interface Manifest {
       modelDescription: string;
       inputSchema: { properties: Record<string, { description: string }> };
     }[];
-    walkthroughs: { steps: { description: string; media: { markdown?: string; image?: string } }[] }[];
+    walkthroughs: {
+      steps: {
+        id: string;
+        description: string;
+        media: { markdown?: string; image?: string };
+        completionEvents: string[];
+      }[];
+    }[];
     viewsWelcome: { contents: string }[];
   };
 }

@@ -258,7 +258,20 @@ describe("a phase that the user added", () => {
     const issue = { id: "i1", severity: "minor", file: "a.js", line: 1, description: "d", state: "open" } as const;
     const status = { ...run("security", "done"), issues: [issue, { ...issue, id: "i2", severity: "major" as const }] };
     assert.equal(present.below(status, "security"), null);
-    assert.deepEqual(present.below(status, "review"), { issues: [status.issues[1], status.issues[0]] });
+    assert.deepEqual(present.below(status, "review"), { review: null, issues: [status.issues[1], status.issues[0]] });
+  });
+
+  it("says what it is at while it runs, and implement leaves that to its tasks", () => {
+    const row = (phase: string): PhaseStatus => ({
+      phase,
+      status: "running",
+      at: null,
+      elapsed_ms: 5000,
+      message: "reading src/a.js",
+    });
+    assert.equal(present.phaseWords(row("context"), STATUS), "reading src/a.js");
+    assert.equal(present.phaseWords(row("implement"), STATUS), "running");
+    assert.equal(present.phaseWords({ ...row("context"), message: "" }, STATUS), "running");
   });
 
   it("goes by its events", () => {
@@ -290,6 +303,7 @@ describe("a command", () => {
       "baton.implement",
       "baton.review",
       "baton.approve",
+      "baton.sendNotes",
       "baton.fixIssue",
     ]);
   });
@@ -302,6 +316,23 @@ describe("what may be done", () => {
       .map(([key]) => key);
   const ways = (...ids: string[]): Partial<Status> => ({
     ways_on: ids.map((id) => ({ id, title: id, command: null, arguments: null })),
+  });
+
+  it("goes by what the server has and by what there is to keep", () => {
+    const status = { ...STATUS, ...ways("bring_back") };
+    const has = (state: Partial<present.State>): string[] =>
+      can(state).filter((key) => /has_|changed_|bring_back/.test(key));
+    assert.deepEqual(has({ status }), ["baton.can_bring_back"]);
+    const served = { status, commands: ["baton.log", "baton.history"], openPaths: ["/w/a.js"] };
+    assert.deepEqual(has(served), [
+      "baton.can_bring_back",
+      "baton.has_hunks",
+      "baton.changed_files",
+      "baton.has_log",
+      "baton.has_history",
+    ]);
+    assert.deepEqual(present.contextKeys({ ...present.nothing, ...served })["baton.changed_files"], ["/w/a.js"]);
+    assert.deepEqual(has({ ...served, status: { ...STATUS, run: null } }).includes("baton.has_log"), false);
   });
 
   it("is nothing but to start where there was no workflow", () => {

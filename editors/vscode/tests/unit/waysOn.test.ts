@@ -140,8 +140,22 @@ describe("the notice of what waits", () => {
   it("is none while a run of this window waits or works, and none for what needs nobody", () => {
     const waiting = { ...state({ ...gate, ways_on: GATE_WAYS }), run: "r1" };
     assert.equal(noticeOfWaiting(waiting, true), undefined);
+    const working = { ...state({ state: "running", summary: "It works.", ways_on: [] }), run: "r1" };
+    assert.equal(noticeOfWaiting(working, false, false), undefined);
     assert.equal(noticeOfWaiting(state({ state: "merged", summary: "m", ways_on: [UNDO] }), true), undefined);
     assert.equal(noticeOfWaiting(state({ gate: null }), true), undefined, "from an older server");
+  });
+
+  it("is told of the plan of a run of this window only to who does not look at it", () => {
+    const waiting = { ...state({ ...gate, ways_on: GATE_WAYS }), run: "r1" };
+    assert.equal(noticeOfWaiting(waiting, true, true), undefined);
+    assert.deepEqual(titles(noticeOfWaiting(waiting, true, false)), [
+      "Approve",
+      "Ask for Changes",
+      "Edit Plan",
+      "Reject",
+    ]);
+    assert.deepEqual(titles(noticeOfWaiting(waiting, false, false))[0], "Show Plan");
   });
 
   it("is another one for another plan", () => {
