@@ -102,6 +102,30 @@ export class Window {
     return this.page.frameLocator("iframe.webview.ready").frameLocator("#active-frame");
   }
 
+  /** A page that is shown as Markdown: the one that is in sight. */
+  get preview(): FrameLocator {
+    return this.page.frameLocator("iframe.webview.ready:visible").frameLocator("#active-frame");
+  }
+
+  /** An offer above a line of the editor that is in sight. */
+  lens(title: string): Locator {
+    return this.page.locator(".editor-group-container.active .codelens-decoration a").getByText(title, { exact: true });
+  }
+
+  /** The user goes on in another window. */
+  async looksAway(): Promise<void> {
+    await this.focuses(false);
+  }
+
+  async looksBack(): Promise<void> {
+    await this.focuses(true);
+  }
+
+  private async focuses(isHere: boolean): Promise<void> {
+    await this.page.evaluate(`document.hasFocus = () => ${String(isHere)};
+      window.dispatchEvent(new Event("${isHere ? "focus" : "blur"}"));`);
+  }
+
   get statusBar(): Locator {
     return this.page.locator('.statusbar-item[id="baton.baton.baton"]');
   }
