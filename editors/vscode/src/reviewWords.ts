@@ -3,15 +3,15 @@
 import { placeOf } from "./present";
 import type { Issue, ReviewStatus, Status } from "./protocol";
 
-/** The judgement in a few words. */
+/** The judgement in a few words, which begin a line. */
 export function verdictWords({ verdict }: ReviewStatus): string {
   switch (verdict) {
     case "approved":
-      return "approved";
+      return "Approved";
     case "changes_requested":
-      return "changes requested";
+      return "Changes requested";
     case "rejected":
-      return "rejected";
+      return "Rejected";
   }
 }
 

@@ -249,14 +249,17 @@ function fileItem(node: Node, task: TaskStatus, file: string): TreeItem {
 }
 
 function reviewItem(node: Node, review: ReviewStatus): TreeItem {
-  const item = new TreeItem(oneLine(review.summary, 200), TreeItemCollapsibleState.None);
+  const verdict = verdictWords(review);
+  const item = new TreeItem(`${verdict}: ${oneLine(review.summary, 200)}`, TreeItemCollapsibleState.None);
   item.id = `${node.workflow.folder.uri.toString()}#review`;
-  item.description = `${verdictWords(review)} · ${actionWords(review)}`;
-  item.tooltip = [item.description, review.summary, review.drift].filter((part) => part !== "").join("\n\n");
+  item.description = actionWords(review);
+  item.tooltip = [`${verdict}: ${item.description}`, review.summary, review.drift]
+    .filter((part) => part !== "")
+    .join("\n\n");
   item.iconPath = icon(reviewState(review));
   item.contextValue = "review";
   item.command = { command: "batonClient.showReview", title: "Show Review", arguments: [node] };
-  return speaks(item, item.description, review.summary);
+  return speaks(item, verdict, item.description, review.summary);
 }
 
 function issueItem(node: Node, issue: Issue): TreeItem {

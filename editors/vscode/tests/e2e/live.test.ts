@@ -69,8 +69,8 @@ describe("work that goes on", vscode.options, () => {
   });
 
   step("has what the review came to above the issues", async () => {
-    const row = window.row("Good, with two remarks.");
-    await row.getByText("approved · good as it is").waitFor();
+    const row = window.row("Approved: Good, with two remarks.");
+    await row.getByText("good as it is").waitFor();
     await row.click();
     await window.page.locator(".tab.active").filter({ hasText: "Review" }).waitFor();
     await window.preview.getByText("Acceptance criteria").waitFor();
@@ -102,15 +102,16 @@ describe("work that goes on", vscode.options, () => {
     await window.run("Baton: Reset");
     await window.dialog.getByRole("button", { name: "Reset" }).click();
     await until(() => !desk.has(".agent_memory/plan.json"), "it is set aside");
-    desk.write("greet.py", `${desk.read("greet.py")}\n# mine\n`);
+    desk.write("README.md", desk.read("README.md").replace("# Greeter", "# Greeter of mine"));
     await window.run("Baton: History…");
     await window.pick(TASK);
     await window.pick("Undo…");
     await window.dialog.getByText(`"${TASK}"`).waitFor();
     await window.picture("earlier");
     await window.dialog.getByRole("button", { name: "Undo" }).click();
-    await until(() => desk.read("README.md") === PROJECT["README.md"], "it is undone");
-    assert.equal(desk.read("greet.py"), `${PROJECT["greet.py"] ?? ""}\n# mine\n`);
+    await until(() => desk.read("greet.py") === PROJECT["greet.py"], "it is undone");
+    await window.notification("Rolled back: 2 files.").waitFor();
+    assert.equal(desk.read("README.md"), "# Greeter of mine\n\nIt says hello.\n");
     assert.deepEqual(api.violations, []);
   });
 });

@@ -84,7 +84,7 @@ describe("a review", () => {
     const asks = review({ verdict: "changes_requested", recommended_action: "fix_and_re_review" });
     assert.deepEqual(
       [verdictWords(asks), actionWords(asks), reviewState(asks)],
-      ["changes requested", "fix, then review again", "not_merged"],
+      ["Changes requested", "fix, then review again", "not_merged"],
     );
     assert.equal(reviewState(review({ recommended_action: "escalate_to_human" })), "not_merged");
   });
@@ -110,7 +110,7 @@ describe("a review", () => {
       reviewMarkdown(status),
       `# Review
 
-**approved**: good as it is
+**Approved**: good as it is
 
 Good, with one remark.
 
