@@ -179,9 +179,11 @@ function taskItem(node: Node, task: TaskStatus): TreeItem {
   const item = new TreeItem(`${task.id} ${task.title}`, TreeItemCollapsibleState.Collapsed);
   const { changes } = node.workflow.state;
   const hunks = hunksOf(changes, { task: task.id });
-  const words = [taskWords(task), keptWords(hunks)].filter((part) => part !== "").join(" · ");
+  const kept = keptWords(hunks);
+  const words = [taskWords(task), kept].filter((part) => part !== "").join(" · ");
   item.id = `${node.workflow.folder.uri.toString()}#task ${task.id}`;
-  item.description = oneLine(words, 60);
+  // That it is completed, its icon says too; a narrow view has no room for both.
+  item.description = oneLine(task.status === "completed" && kept !== "" ? kept : words, 60);
   item.tooltip = [`${task.id} ${task.title}`, words].filter((part) => part !== "").join("\n");
   item.iconPath = icon(task.status);
   item.contextValue = contextValue("task", {

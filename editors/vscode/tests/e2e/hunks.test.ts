@@ -57,6 +57,7 @@ describe("a change of the agents", vscode.options, () => {
     const old = window.page.locator(".editor.original .view-line").filter({ hasText: "It says hello." });
     await old.waitFor();
     await window.picture("diff");
+    await window.run("View: Close Editor");
   });
 
   step("is undone by its lens: the file really is as before", async () => {
