@@ -71,5 +71,6 @@ mod thinking;
 mod trust;
 mod user_phases;
 mod validation;
+mod virtual_documents;
 mod vscode;
 mod work_elsewhere;

@@ -12,6 +12,7 @@ mod offers;
 mod run;
 mod server;
 mod text;
+mod virtual_documents;
 mod wire;
 
 use std::cell::Cell;

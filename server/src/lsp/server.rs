@@ -27,8 +27,10 @@ use crate::lsp::offers::code_actions;
 use crate::lsp::run::runs;
 use crate::lsp::text::documents::{Change, Documents};
 use crate::lsp::text::position::Encoding;
+use crate::lsp::virtual_documents::{self, NoDocument};
 use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
+use crate::lsp::wire::document_content::{self, DocumentContent, DocumentContentParams};
 use crate::lsp::wire::editor_process;
 use crate::lsp::wire::from_proto;
 use crate::lsp::wire::words::CommandNames;
@@ -63,6 +65,7 @@ impl Server {
         let (service, _socket) = LspService::build(|_| server)
             .custom_method("window/workDoneProgress/cancel", Self::cancel_progress)
             .custom_method("$/setTrace", Self::set_trace)
+            .custom_method(document_content::METHOD, Self::document_content)
             .finish();
         service
     }
@@ -95,6 +98,33 @@ impl Server {
                 tracing::warn!(%error, "the editor will not report changed settings; they apply from the next start of the server");
             }
         });
+    }
+
+    /// Register the server's documents, where the client takes them.
+    fn register_documents(&self) {
+        if !self.client.takes_documents() {
+            return;
+        }
+        let client = self.client.clone();
+        tokio::spawn(async move {
+            let registrations = vec![document_content::registration()];
+            if let Err(error) = client.request::<RegisterCapability>(RegistrationParams { registrations }).await {
+                tracing::warn!(%error, "the editor will not show documents of the server");
+            }
+        });
+    }
+
+    /// `workspace/textDocumentContent`, which is answered in any client.
+    async fn document_content(&self, params: DocumentContentParams) -> Result<DocumentContent> {
+        let text = virtual_documents::text(&self.folders, &params.uri).await;
+        text.map(|text| DocumentContent { text }).map_err(|error| {
+            let code = match &error {
+                NoDocument::Uri(_) => ErrorCode::InvalidParams,
+                NoDocument::Refused(Refused::Internal(_)) => ErrorCode::InternalError,
+                NoDocument::Run(_) | NoDocument::File { .. } | NoDocument::Refused(_) => REQUEST_FAILED,
+            };
+            failure(code, self.client.in_its_words(&error.to_string()))
+        })
     }
 
     /// Apply a change to the documents and to the diagnostics of every folder, under one lock.
@@ -162,6 +192,7 @@ impl LanguageServer for Server {
 
     async fn initialized(&self, _: InitializedParams) {
         self.register_settings();
+        self.register_documents();
         for folder in self.folders.all() {
             open(folder);
         }

@@ -18,6 +18,7 @@ mod run;
 mod start;
 mod status;
 
+pub use changes::before_image::{BeforeImage, BeforeImages};
 pub use changes::checkpoints::{Cleaned, clean};
 pub use changes::files::{ChangedFile, Changes, diff};
 pub use changes::rollback::rollback;

@@ -159,6 +159,7 @@ pub(super) const SUB_ROOMS: [(&str, &[SubRoom]); 2] = [
             ("offers", "what a person can do at a place: a function of `files` and `text` that runs nothing"),
             ("folder", "one workspace folder: it holds its `board` and its lenses, and can stop a run"),
             ("run", "a run from its start to its outcome, which it reports to its `folder`"),
+            ("virtual_documents", "texts that lie in no file, made of what a `folder` has of its runs"),
             ("commands", "what a person asks for: it starts a `run`, or reads a `folder`"),
             ("server", "the router: it knows every handler, and no handler knows it"),
         ],

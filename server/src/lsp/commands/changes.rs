@@ -12,8 +12,12 @@ use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::run::changes;
+use crate::lsp::virtual_documents::uri::DocumentUri;
 use crate::lsp::wire::{from_proto, to_proto};
-use crate::workflow::{self, ChangedFile, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, StartError};
+use crate::memory::RunId;
+use crate::workflow::{
+    self, BeforeImages, ChangedFile, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, StartError,
+};
 use crate::workspace::TextFile;
 
 const UNDO: &str = "Undo";
@@ -26,7 +30,9 @@ pub(super) async fn diff(folder: &Folder, arguments: DiffArguments) -> Result<Va
         let Some(store) = files.memory()? else { return Ok(json!({ "diff": "", "files": [] })) };
         let diff = workflow::diff(&store, &files.workspace, task.as_deref())?;
         let changes = changes::changes(&store, files, task.as_deref())?;
-        let changed: Vec<Value> = changes.files().map(|file| changed_file(&path, file)).collect();
+        let before = BeforeImages::at_hand(&store)?;
+        let changed = changes.files().map(|file| changed_file(&path, file, before.run_of(&file.path)));
+        let changed: Vec<Value> = changed.collect();
         let warnings = workflow::unverified(&store).map_err(StartError::from)?;
         Ok(json!({ "diff": diff, "files": changed, "warnings": warnings }))
     });
@@ -37,9 +43,10 @@ pub(super) async fn diff(folder: &Folder, arguments: DiffArguments) -> Result<Va
     Ok(result)
 }
 
-fn changed_file(folder: &Path, file: &ChangedFile) -> Value {
+fn changed_file(folder: &Path, file: &ChangedFile, run: Option<&RunId>) -> Value {
     let text = |bytes: &Option<Vec<u8>>| Some(TextFile::decode(bytes.as_deref()?).ok()?.text().to_owned());
     let (lines_added, lines_removed) = file.counts();
+    let before_uri = run.map(|run| DocumentUri::Before { run: run.clone(), path: file.path.clone() }.to_uri());
     json!({
         "path": file.path,
         "uri": to_proto::uri(folder, file.path.as_str()),
@@ -49,6 +56,8 @@ fn changed_file(folder: &Path, file: &ChangedFile) -> Value {
         "tasks": file.tasks,
         "before": text(&file.before),
         "after": text(&file.now),
+        "run": run.map(RunId::as_str),
+        "before_uri": before_uri,
     })
 }
 

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::table::LogArguments;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
+use crate::lsp::virtual_documents::log::{nothing, read};
+use crate::lsp::virtual_documents::uri::DocumentUri;
 use crate::lsp::wire::window;
 use crate::memory::RunId;
-use crate::workflow;
 
 /// The file in a run's folder that an editor opens where it cannot ask for the log by its URI.
 const FILE: &str = "log.md";
@@ -28,27 +29,6 @@ pub(super) async fn log(folder: &Arc<Folder>, arguments: LogArguments) -> Result
         let message = format!("Baton: the log of run {run} is in {}.", path.display());
         window::open_or_show_message(&folder.client, folder.capabilities.show_document, &path, None, message);
     }
-    Ok(json!({ "run": run, "uri": format!("baton:/log/{run}.md"), "markdown": markdown }))
-}
-
-/// The log of a run as Markdown; without a run of the one at work, else of the last one.
-///
-/// # Errors
-/// When there is no such run, or its journals cannot be read.
-#[expect(dead_code, reason = "for the request that serves documents of the scheme baton")]
-pub(crate) async fn log_text(folder: &Arc<Folder>, run: Option<String>) -> Result<String, Refused> {
-    read(folder, run).await.map(|(_, markdown)| markdown)
-}
-
-async fn read(folder: &Folder, run: Option<String>) -> Result<(String, String), Refused> {
-    let read = folder.with_files(move |files| {
-        let store = files.memory()?.ok_or_else(nothing)?;
-        let log = workflow::run_log(&store, run.as_deref())?;
-        Ok((log.run.clone(), log.markdown()))
-    });
-    read.await
-}
-
-fn nothing() -> Refused {
-    Refused::Usage("nothing has been run here yet, so there is no log".to_owned())
+    let uri = RunId::parse(&run).map(|run| DocumentUri::Log { run }.to_uri());
+    Ok(json!({ "run": run, "uri": uri, "markdown": markdown }))
 }

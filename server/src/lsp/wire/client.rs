@@ -1,7 +1,7 @@
 //! The client at the other end of the connection: notifications to it, and requests with their answers.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
@@ -10,13 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types::{notification, request};
 
+use super::document_content;
 use super::words::CommandNames;
 use crate::contracts::safe_values;
 
 /// Cheap to clone. Nothing here waits for the client to read: messages queue up in the order they are sent.
 ///
 /// Every text that leaves here is safe to show ([`safe_values`]), but for what no person is shown
-/// ([`Client::request_unchanged`]).
+/// ([`Client::request_unchanged`]) and the texts of documents, which an editor compares with files ([`Client::send_document`]).
 ///
 /// It replaces `tower_lsp::Client`, which panics when the answer to an abandoned request arrives.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ struct Inner {
     process_ended: CancellationToken,
     /// How it names the server's commands.
     names: OnceLock<CommandNames>,
+    /// Whether it takes the server's documents ([`document_content`]).
+    takes_documents: AtomicBool,
 }
 
 /// An item of the queue to the client.
@@ -73,14 +76,25 @@ impl Client {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
         let (out, queue) = mpsc::unbounded_channel();
         let (gone, process_ended) = (CancellationToken::new(), CancellationToken::new());
-        let names = OnceLock::new();
-        let inner = Inner { out, next_id: AtomicI64::new(1), pending: Mutex::default(), gone, process_ended, names };
+        let (next_id, pending) = (AtomicI64::new(1), Mutex::default());
+        let (names, takes_documents) = (OnceLock::new(), AtomicBool::new(false));
+        let inner = Inner { out, next_id, pending, gone, process_ended, names, takes_documents };
         (Self { inner: Arc::new(inner) }, queue)
     }
 
     /// Set how it names the server's commands; the first time counts.
     pub(crate) fn set_names(&self, names: CommandNames) {
         drop(self.inner.names.set(names));
+    }
+
+    /// Read what it announces, and `lsp-types` does not know, from the params of its `initialize`.
+    pub(crate) fn read_initialize(&self, params: Option<&Value>) {
+        self.inner.takes_documents.store(document_content::is_supported(params), Ordering::Relaxed);
+    }
+
+    /// Whether it takes the registration of the server's documents.
+    pub(crate) fn takes_documents(&self) -> bool {
+        self.inner.takes_documents.load(Ordering::Relaxed)
     }
 
     /// A message with the commands as it names them.
@@ -139,6 +153,14 @@ impl Client {
     /// Returns when the client has left, or is about to: work that is done for it alone may stop.
     pub(crate) async fn gone(&self) {
         self.inner.gone.cancelled().await;
+    }
+
+    /// Queue the answer that holds a document's text, byte for byte.
+    pub(crate) fn send_document<T: Serialize>(&self, answer: T) {
+        match serde_json::to_value(answer) {
+            Ok(answer) => self.queue(&answer),
+            Err(error) => tracing::error!(%error, "a document cannot be written as JSON"),
+        }
     }
 
     /// Queue a JSON-RPC message of which every text is made safe to show.

@@ -5,6 +5,7 @@
 
 pub(crate) mod capabilities;
 pub(crate) mod client;
+pub(crate) mod document_content;
 pub(crate) mod editor_process;
 mod framing;
 pub(crate) mod from_proto;

@@ -138,8 +138,9 @@ impl LspClient {
     }
 
     fn receive(&mut self, message: Value) {
-        // A model's turn is sent as it is, and nobody is shown it.
-        if message["method"] != "baton/languageModel" {
+        // A model's turn is sent as it is, and nobody is shown it; so is the text of a document, which the editor shows.
+        let is_document = message["result"].as_object().is_some_and(|result| result.keys().eq(["text"]));
+        if message["method"] != "baton/languageModel" && !is_document {
             check_safe_to_show(&message, "");
         }
         if message["method"] == "textDocument/publishDiagnostics" {

@@ -26,6 +26,7 @@ use tower_lsp::{LanguageServer, LspService};
 use tower_service::Service;
 
 use super::client::{Client, Outgoing, Refusal};
+use super::document_content;
 use super::framing::{Frame, FramingError, frame, read_frame};
 use super::unadvertised::is_answered_with_nothing;
 
@@ -259,9 +260,12 @@ async fn dispatch<S: LanguageServer>(
         while running.try_join_next().is_some() {}
         let id = request.id().cloned();
         let in_order = id.is_none() || request.method() == "initialize";
-        let has_nothing = is_answered_with_nothing(request.method());
+        if request.method() == "initialize" {
+            client.read_initialize(request.params());
+        }
+        let expected = Expected::of(request.method());
         // The service is always ready: nothing is called while `initialize` runs.
-        let handled = handle(id, has_nothing, service.call(request), client.clone());
+        let handled = handle(id, expected, service.call(request), client.clone());
         if in_order {
             handled.await;
         } else {
@@ -271,17 +275,39 @@ async fn dispatch<S: LanguageServer>(
     while running.join_next().await.is_some() {}
 }
 
-/// Handle a message and answer it; a request that the server does not know with `null` where it `has_nothing` to say then.
+/// What is special about the answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Expected {
+    /// `null` where the server does not know the request.
+    Nullable,
+    /// The text of a document, which is not changed.
+    Document,
+    /// Nothing is.
+    Ordinary,
+}
+
+impl Expected {
+    fn of(method: &str) -> Self {
+        match method {
+            document_content::METHOD => Self::Document,
+            method if is_answered_with_nothing(method) => Self::Nullable,
+            _ => Self::Ordinary,
+        }
+    }
+}
+
+/// Handle a message and answer it.
 async fn handle<E>(
     id: Option<Id>,
-    has_nothing: bool,
+    expected: Expected,
     handler: impl Future<Output = Result<Option<Response>, E>>,
     client: Client,
 ) {
     match AssertUnwindSafe(handler).catch_unwind().await {
-        Ok(Ok(Some(response))) if has_nothing && is_unknown(&response) => {
+        Ok(Ok(Some(response))) if expected == Expected::Nullable && is_unknown(&response) => {
             client.send(Response::from_ok(response.id().clone(), Value::Null));
         }
+        Ok(Ok(Some(response))) if expected == Expected::Document && response.is_ok() => client.send_document(response),
         Ok(Ok(Some(response))) => client.send(response),
         // A notification, or a service that has ended.
         Ok(Ok(None) | Err(_)) => {}
