@@ -18,7 +18,7 @@ use crate::support::lsp_client::LspClient;
 
 const VSCODE_COMMANDS: &str = "editors/vscode/src/commands.ts";
 const VSCODE_PACKAGE: &str = "editors/vscode/package.json";
-const VSCODE_PROTOCOL: &str = "editors/vscode/src/protocol.ts";
+const VSCODE_PROTOCOL: &str = "editors/vscode/src/serverCommands.ts";
 const NEOVIM_COMMANDS: &str = "editors/neovim/lua/baton/command.lua";
 const NEOVIM_HELP: &str = "editors/neovim/doc/baton.txt";
 

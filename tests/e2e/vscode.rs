@@ -80,7 +80,7 @@ fn vs_code_sends_the_settings_that_the_server_has_and_no_others() {
 
 #[test]
 fn vs_code_knows_the_commands_that_the_server_advertises() {
-    let source = std::fs::read_to_string(in_repository("editors/vscode/src/protocol.ts")).unwrap();
+    let source = std::fs::read_to_string(in_repository("editors/vscode/src/serverCommands.ts")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
     command.arg("lsp");
     let mut client = LspClient::start(&mut command, &in_repository(""));

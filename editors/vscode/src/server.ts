@@ -15,8 +15,9 @@ import { findServer } from "./binary";
 import type { Keys } from "./keys";
 import type { LanguageModels } from "./languageModel";
 import { openFile } from "./openFile";
-import { startsWork } from "./protocol";
-import type { ClientOptions, PhaseEvent, TitledCommand } from "./protocol";
+import { startsWork } from "./serverCommands";
+import type { ClientOptions, PhaseEvent } from "./protocol";
+import type { TitledCommand } from "./serverCommands";
 import type { RunProgress } from "./runProgress";
 import { settingsThatAreSet } from "./settings";
 

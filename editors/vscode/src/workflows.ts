@@ -3,8 +3,9 @@ import type { Disposable, Event, WorkspaceFolder } from "vscode";
 
 import { openFiles } from "./changeWords";
 import * as present from "./present";
-import { phaseCommand } from "./protocol";
-import type { ChangedFile, Diff, PhaseEvent, PhaseName, ServerCommand, Status } from "./protocol";
+import { phaseCommand } from "./serverCommands";
+import type { ChangedFile, Diff, PhaseEvent, PhaseName, Status } from "./protocol";
+import type { ServerCommand } from "./serverCommands";
 import type { Server } from "./server";
 
 /** How long to wait for more news before the server is asked again. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import * as present from "../../src/present";
-import { phaseCommand, serverCommands, startsWork } from "../../src/protocol";
+import { phaseCommand, serverCommands, startsWork } from "../../src/serverCommands";
 import type { Gate, GateStatus, PhaseEvent, PhaseStatus, Status, Usage } from "../../src/protocol";
 
 const NO_USAGE: Usage = {

@@ -79,7 +79,7 @@ describe("a review", () => {
   it("is told in words, and shown as good only where nothing is asked for", () => {
     assert.deepEqual(
       [verdictWords(review()), actionWords(review()), reviewState(review())],
-      ["approved", "good as it is", "passed"],
+      ["Approved", "good as it is", "passed"],
     );
     const asks = review({ verdict: "changes_requested", recommended_action: "fix_and_re_review" });
     assert.deepEqual(

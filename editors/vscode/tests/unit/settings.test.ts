@@ -25,7 +25,7 @@ const properties: Record<string, Property> = Object.assign({}, ...groups.map((gr
   Property
 >;
 /** Settings of this client alone. */
-const OWN = ["baton.editorModels.", "baton.server.", "baton.endpoints."];
+const OWN = ["baton.editorModels.", "baton.server.", "baton.hunkLenses", "baton.endpoints."];
 
 /** What the server's schema says of `baton.models.fast`. */
 function setting(key: string): Setting | undefined {
