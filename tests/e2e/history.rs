@@ -56,7 +56,7 @@ fn each_workflow_is_listed_and_an_earlier_one_is_undone_and_brought_back_around_
     runs.reverse();
     assert_eq!(ids, runs);
     assert_eq!(all[0]["runs"], json!([ids[0]]));
-    assert!(all.iter().all(|past| past["usage"]["input_tokens"].as_u64() > Some(0) && past["at"].is_string()));
+    assert!(all.iter().all(|past| past["usage"]["cost_usd"].as_f64() > Some(0.0) && past["at"].is_string()));
     let status = || session.baton(["status", "--json"]).run().expect(0).json();
     let before = status();
 

@@ -113,11 +113,11 @@ fn a_cancelled_run_tells_nothing() {
 #[test]
 fn in_an_editor_it_is_the_same_and_a_failure_is_a_message() {
     let session = Session::new(GREETING);
-    session.write_user_config("notify = \"echo no server >&2; exit 7\"\n");
+    let command = "test $BATON_STATUS = done || { echo no server >&2; exit 7; }";
+    session.write_user_config(&format!("notify = \"{command}\"\n"));
     let api = MessagesApi::start(script());
     let mut client = session.lsp_client(&api);
-    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
-    client.wait_for_run_end(&run);
+    client.start_workflow(json!({ "task": TASK }));
     let message = client.wait_for_message();
     let expected = "Baton: the command of `notify` ended with code 7: no server";
     assert_eq!((message_text(&message), &message["params"]["type"]), (expected, &json!(2)));

@@ -3,7 +3,7 @@
 use super::args::DoctorArgs;
 use super::failure::{FAILED, Failure, USAGE};
 use super::output::{columns, print, row};
-use super::run::block_on;
+use super::runtime::block_on;
 use super::session::Start;
 use crate::config;
 use crate::text;

@@ -36,6 +36,11 @@ fn drawn(blocks: &[LogBlock], columns: usize) -> String {
                 lines.push(heading(*level, text, columns));
             }
             LogBlock::Note(note) => lines.push(text::paragraph("", note, columns)),
+            LogBlock::Event(event) => {
+                let wrapped = text::paragraph("", event, columns);
+                let dim = |line: &str| Style::new().dim().apply_to(line).to_string();
+                lines.extend(wrapped.lines().map(dim));
+            }
             LogBlock::Said(said) => lines.extend(said_lines(said, columns)),
             LogBlock::Step { call, result } => lines.push(step(call, result, columns)),
             LogBlock::Lines { text, .. } if text.trim().is_empty() => {}

@@ -9,7 +9,7 @@ use super::signals::{Stop, Stops};
 /// Serve an editor until it disconnects.
 pub(super) fn lsp(start: &Start<'_>) -> Result<u8, Failure> {
     let (folder, table) = (start.folder.map(Path::to_owned), start.table);
-    let runtime = super::run::runtime()?;
+    let runtime = super::runtime::runtime()?;
     let code = runtime.block_on(async {
         let mut stops = Stops::new()?;
         let (stop, stopped) = tokio::sync::oneshot::channel();

@@ -27,6 +27,7 @@ mod reset;
 mod review;
 mod rollback;
 mod run;
+mod runtime;
 #[cfg(unix)]
 mod sandbox_job;
 mod schema;

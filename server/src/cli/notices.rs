@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::output::warn;
-use super::run::block_on;
+use super::runtime::block_on;
 use super::signals::Stops;
 use crate::workflow::Notices;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::runtime::Runtime;
 
 use super::args::{PlanArgs, RunArgs};
 use super::attention::{self, Attention};
@@ -19,6 +18,7 @@ use super::output::{
 };
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
+use super::runtime::block_on;
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
 use crate::config::Settings;
@@ -77,22 +77,6 @@ pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, notes, models }
         _ => exit_code(&end.1),
     };
     exit_code_after(code, report.print(&end))
-}
-
-/// The runtime a run works on.
-pub(super) fn runtime() -> Result<Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.enable_all().build().map_err(|error| Failure::failed(format!("cannot start: {error}")))
-}
-
-/// Run a future on a runtime of its own. Blocking work that is still running then, such as a cancelled tool call, gets a
-/// moment to finish and is then abandoned: it holds nothing but memory.
-pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    const MOMENT: Duration = Duration::from_millis(250);
-    let runtime = runtime()?;
-    let done = runtime.block_on(work);
-    runtime.shutdown_timeout(MOMENT);
-    Ok(done)
 }
 
 /// Start a run and show it until it ends. Answers with its id and its end.
@@ -309,9 +293,6 @@ fn goal(args: &RunArgs) -> Goal {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-    use std::time::Instant;
-
     use super::super::args::{Args, Command};
     use super::*;
     use crate::workflow::{CONTEXT, fixture};
@@ -363,23 +344,5 @@ mod tests {
         assert_eq!(used_words(&end((0, usage(0, 0.0)), all)), "12 turns · 278k tokens · $0.41");
         assert_eq!(used_words(&end((1, usage(9, 0.0)), (1, usage(9, 0.0)))), "1 turn · 9 tokens · no cost");
         assert_eq!(used_words(&end((0, usage(0, 0.0)), (0, usage(0, 0.0)))), "0 tokens");
-    }
-
-    #[test]
-    fn the_end_of_a_run_waits_for_no_work_that_was_left_aside() {
-        const SOON: Duration = Duration::from_secs(5);
-        let (kept_busy, over) = mpsc::channel::<()>();
-        let began = Instant::now();
-        let done = block_on(async move {
-            let (begun, begins) = tokio::sync::oneshot::channel();
-            tokio::task::spawn_blocking(move || {
-                assert!(begun.send(()).is_ok());
-                over.recv_timeout(SOON * 4)
-            });
-            begins.await.is_ok()
-        });
-        assert!(matches!(done, Ok(true)));
-        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-        drop(kept_busy);
     }
 }

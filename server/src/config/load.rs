@@ -177,8 +177,9 @@ impl Loading {
             self.errors.push(ConfigError { place: root.place.clone(), setting: String::new(), message });
             return;
         };
-        let before = self.errors.len();
+        let (before, raised_before) = (self.errors.len(), self.raised.len());
         self.table(layer, "", fields);
+        self.raised[raised_before..].sort_by(|a, b| a.place.cmp(&b.place));
         let mut errors = self.errors.split_off(before);
         errors.sort_by(|a, b| a.place.cmp(&b.place));
         // A key among the parts of a check is both unknown and refused; the refusal came last and says more.

@@ -16,7 +16,9 @@ pub enum LogBlock {
     Note(String),
     /// What a model, or a person, said: lines of Markdown.
     Said(String),
-    /// One thing that was done: a call of a tool, a part of a message, an event.
+    /// Something that happened, with its time.
+    Event(String),
+    /// One thing that was done or given: a call of a tool, a part of a message, an entry of a list.
     Step {
         /// What was done: `read_file src/a.rs 10–40`. Empty where `result` says it all.
         call: String,
@@ -57,31 +59,46 @@ pub(super) fn size_words(text: &str) -> String {
 /// A log as Markdown that shows exactly its texts: nothing in them becomes a heading, a link or the end of a block.
 pub(super) fn log_markdown(blocks: &[LogBlock]) -> String {
     let mut markdown = String::new();
-    let mut in_list = false;
+    let mut before = Kind::Other;
     for block in blocks {
-        let (piece, is_item) = match block {
+        let (piece, kind) = match block {
             LogBlock::Heading { level, text } => {
-                (format!("{} {}", "#".repeat(usize::from(*level).clamp(1, 6)), text::markdown_line(text)), false)
+                let marks = "#".repeat(usize::from(*level).clamp(1, 6));
+                (format!("{marks} {}", text::markdown_line(text)), Kind::Other)
             }
-            LogBlock::Note(note) => (text::markdown_line(note), false),
-            LogBlock::Said(said) => (text::markdown(said), false),
-            LogBlock::Step { call, result } => (item(call, result), true),
+            LogBlock::Note(note) => (text::markdown_line(note), Kind::Other),
+            LogBlock::Said(said) => (text::markdown(said), Kind::Other),
+            LogBlock::Event(event) => (text::markdown_line(event), Kind::Event),
+            LogBlock::Step { call, result } => (item(call, result), Kind::Item),
             LogBlock::Lines { text, .. } if text.trim().is_empty() => continue,
             LogBlock::Lines { language, text } => {
-                (text::code_block(text).replacen('\n', &format!("{language}\n"), 1), false)
+                (text::code_block(text).replacen('\n', &format!("{language}\n"), 1), Kind::Other)
             }
         };
         if piece.is_empty() {
             continue;
         }
         if !markdown.is_empty() {
-            markdown.push_str(if in_list && is_item { "\n" } else { "\n\n" });
+            markdown.push_str(match (before, kind) {
+                (Kind::Item, Kind::Item) => "\n",
+                // A hard break: a line of its own in one paragraph.
+                (Kind::Event, Kind::Event) => "  \n",
+                _ => "\n\n",
+            });
         }
         markdown.push_str(&piece);
-        in_list = is_item;
+        before = kind;
     }
     markdown.push('\n');
     markdown
+}
+
+/// What a block is to the one after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Item,
+    Event,
+    Other,
 }
 
 fn item(call: &str, result: &str) -> String {
@@ -102,15 +119,17 @@ mod tests {
             LogBlock::Heading { level: 2, text: "plan\n# not a heading".to_owned() },
             LogBlock::Said("# mine\n```\nin a fence\n# still\n```\n[a](command:x)\u{1b}[31m".to_owned()),
             LogBlock::Step { call: "read_file a`b.rs".to_owned(), result: "12 lines\n## no".to_owned() },
-            LogBlock::Step { call: String::new(), result: "second attempt".to_owned() },
+            LogBlock::Step { call: String::new(), result: "second one".to_owned() },
+            LogBlock::Event("1 s · > started".to_owned()),
+            LogBlock::Event("2 s · [done](x)".to_owned()),
             LogBlock::Lines { language: "diff", text: "+````\n+# x\n-\u{202e}y".to_owned() },
             LogBlock::Lines { language: "diff", text: String::new() },
         ];
         let markdown = log_markdown(&blocks);
         assert_eq!(
             markdown,
-            "## plan # not a heading\n\n\\# mine\n\n```\nin a fence\n# still\n```\n\n\\[a](`command:x)`\n\n- ``read_file a`b.rs``: \
-             12 lines ## no\n- second attempt\n\n`````diff\n+````\n+# x\n-y\n`````\n"
+            "## plan # not a heading\n\n\\# mine\n\n```\nin a fence\n# still\n```\n\n\\[a](`command:x`)\n\n- ``read_file a`b.rs``: \
+             12 lines ## no\n- second one\n\n1 s · > started  \n2 s · \\[done](x)\n\n`````diff\n+````\n+# x\n-y\n`````\n"
         );
         assert!(!markdown.contains(['\u{1b}', '\u{202e}']));
     }

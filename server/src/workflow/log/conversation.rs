@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::blocks::{LogBlock, size_words};
 use super::calls::{call_line, edit_diff};
+use super::clock::Clock;
 use super::events::About;
 use super::handed_on::handed_on;
 use super::opening::opening_blocks;
@@ -19,17 +20,6 @@ use crate::text;
 /// Most characters of what a model says in one turn, and of its thoughts.
 const MOST_SAID: usize = 20_000;
 const MOST_THOUGHT: usize = 600;
-
-/// When a run began: times in its log count from there.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clock(pub(super) Timestamp);
-
-impl Clock {
-    /// `1 m 12 s`; none when the clock was set back.
-    pub(super) fn since(self, at: Timestamp) -> String {
-        text::whole_seconds(Duration::try_from(at.duration_since(self.0)).unwrap_or_default())
-    }
-}
 
 /// One conversation, as far as it was read.
 pub(super) struct Conversation {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 
 use super::blocks::LogBlock;
-use super::conversation::Clock;
+use super::clock::Clock;
 use crate::text;
 use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
 
@@ -90,6 +90,5 @@ pub(super) fn event_step(event: &PhaseEvent, clock: Clock, named: bool) -> LogBl
     let error =
         error.filter(|error| !message.contains(error.as_str())).map(|error| format!(": {error}")).unwrap_or_default();
     let between = if about.trim().is_empty() || message.is_empty() { "" } else { ": " };
-    let result = format!("{} · {}{between}{message}{error}", clock.since(event.at), about.trim());
-    LogBlock::Step { call: String::new(), result }
+    LogBlock::Event(format!("{} · {}{between}{message}{error}", clock.since(event.at), about.trim()))
 }

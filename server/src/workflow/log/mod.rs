@@ -9,6 +9,7 @@
 
 mod blocks;
 mod calls;
+mod clock;
 mod conversation;
 mod events;
 mod handed_on;

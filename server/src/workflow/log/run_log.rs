@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::blocks::{LogBlock, log_markdown};
-use super::conversation::{Clock, Conversation, about_agent};
+use super::clock::Clock;
+use super::conversation::{Conversation, about_agent};
 use super::events::{About, Events, event_step};
 use super::which::which;
 use crate::contracts::Usage;
@@ -145,7 +146,7 @@ impl<'a> Reading<'a> {
             TranscriptLine::Lost { at, lost, usage } => {
                 let words =
                     format!("{} · a request failed after all tries, and used {}", self.clock.since(at), usage.words());
-                let step = LogBlock::Step { call: String::new(), result: words };
+                let step = LogBlock::Event(words);
                 let place = self.last_about.get(&about_agent(&lost)).copied();
                 self.put(place, at, step);
             }

@@ -174,8 +174,6 @@ pub(crate) struct DiscardArguments {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RollbackArguments {
-    /// An earlier workflow, by its id.
-    pub(crate) workflow: Option<String>,
     /// Only what this task did.
     pub(crate) task: Option<String>,
     /// Only this file: below the folder, by its whole path, or by its URI.
@@ -185,6 +183,8 @@ pub(crate) struct RollbackArguments {
     pub(crate) dry_run: Option<bool>,
     /// Undo the last rollback instead.
     pub(crate) undo: Option<bool>,
+    /// An earlier workflow, by its id.
+    pub(crate) workflow: Option<String>,
 }
 
 /// Arguments of `baton.diff`.
@@ -388,7 +388,7 @@ const ROWS: [Row; 26] = [
     Row {
         id: "baton.rollback",
         first_field: Some("task"),
-        usage: "it takes {task?, file?, workflow?, dryRun?, undo?, folder?}, or the id of a task as a string",
+        usage: "it takes {task?, file?, dryRun?, undo?, workflow?, folder?}, or the id of a task as a string",
         read: |fields| with_arguments(fields, Command::Rollback),
     },
     Row {
