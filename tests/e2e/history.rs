@@ -8,9 +8,12 @@ use crate::support::messages_api::{MessagesApi, Script};
 use crate::support::replies::{but, completed, edits, goes_well, modifies, own, workspace};
 use crate::support::session::{Done, Session};
 
+/// A file with a comment far from the function, which answers 0.
+const T1: &str = "// a\n\n\n\n\npub fn t1() -> u32 {\n    0\n}\n";
+
 /// A workspace in which the function of each file answers 0.
 fn session() -> Session {
-    Session::in_git(&workspace(2))
+    Session::in_git(&workspace(2).replacen("pub fn t1() -> u32 {\n    0\n}\n", T1, 1))
 }
 
 /// A workflow whose one task makes one edit.
@@ -44,7 +47,7 @@ fn each_workflow_is_listed_and_an_earlier_one_is_undone_and_brought_back_around_
     let session = session();
     session.baton(["history"]).run().expect(0).prints("Nothing has been run here yet");
     assert!(history(&session).is_empty());
-    workflow(&session, "Rename", "src/t1.rs", ("pub fn t1()", "pub fn first()"));
+    workflow(&session, "Rename", "src/t1.rs", ("// a", "// b"));
     workflow(&session, "Answer 1", "src/t1.rs", ("    0\n", "    1\n"));
     workflow(&session, "Other", "src/t2.rs", ("    0\n", "    2\n"));
     let all = history(&session);
@@ -65,11 +68,11 @@ fn each_workflow_is_listed_and_an_earlier_one_is_undone_and_brought_back_around_
         .expect(0)
         .prints("merged      src/t1.rs")
         .prints("Nothing was written");
-    assert!(session.text("src/t1.rs").contains("pub fn first"));
+    assert!(session.text("src/t1.rs").starts_with("// b"));
     let done = rollback(&session, ["--workflow", &rename]).expect(0);
     let done = done.prints("merged      src/t1.rs (your edits since are kept)");
     done.prints(&format!("`baton rollback --workflow {rename} --undo` takes that back."));
-    assert_eq!(session.text("src/t1.rs"), "pub fn t1() -> u32 {\n    1\n}\n", "what came later is kept");
+    assert_eq!(session.text("src/t1.rs"), T1.replace("    0", "    1"), "what came later is kept");
     assert_eq!(session.text("src/t2.rs"), "pub fn t2() -> u32 {\n    2\n}\n");
     let expected = [
         "Other \"merged\" 1 current can_undo",
@@ -85,7 +88,7 @@ fn each_workflow_is_listed_and_an_earlier_one_is_undone_and_brought_back_around_
 
     rollback(&session, ["--undo"]).expect(2).reports("no rollback to undo");
     rollback(&session, ["--workflow", &rename, "--undo"]).expect(0).prints("The rollback was undone: 1 file.");
-    assert_eq!(session.text("src/t1.rs"), "pub fn first() -> u32 {\n    1\n}\n");
+    assert_eq!(session.text("src/t1.rs"), T1.replace("    0", "    1").replace("// a", "// b"));
     rollback(&session, ["--workflow", &rename, "--undo"]).expect(2);
 
     // The next workflow sets the one at hand aside, and takes nothing of the rollbacks along.

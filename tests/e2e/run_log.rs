@@ -67,7 +67,7 @@ fn a_run_reads_as_what_each_agent_was_given_said_and_did() {
             "\n### Turn 1 · ",
             "I look at `t1` first.",
             "\\# not a heading",
-            "- `read_file src/t1.rs`: 3 lines, ",
+            "- `read_file src/t1.rs`: 4 lines, ",
             "- `edit_file src/t1.rs (-1 +1)`: failed",
             "```diff\n-    nowhere\n+    1\n```",
             "- `edit_file src/t1.rs (-1 +1)`: ",

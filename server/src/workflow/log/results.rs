@@ -41,7 +41,9 @@ pub(super) fn answer(tool: &str, block: &Block) -> Answer {
         (false, _) if is_one_line => Answer { line: text.to_owned(), lines: String::new() },
         (false, "read_file") => Answer { line: size_words(text), lines: String::new() },
         (false, "edit_file" | "write_file" | "delete_file" | "move_file") => {
+            // What the file reads now follows; the edit itself stands above.
             let first = text.lines().next().unwrap_or_default();
+            let first = first.split_inclusive(". ").next().unwrap_or_default().trim_end();
             Answer { line: text::short_line(first, WIDEST), lines: String::new() }
         }
         (false, _) => Answer { line: size_words(text), lines: first_lines(text, SHOWN) },
@@ -68,7 +70,7 @@ mod tests {
             format!("{line}|{lines}")
         };
         assert_eq!(of("read_file", "1\ta\n2\tb\n", false), "2 lines, 7 bytes|");
-        assert_eq!(of("edit_file", "Edited a.\n  1\tx\n", false), "Edited a.|");
+        assert_eq!(of("edit_file", "Edited a. It now reads:\n  1\tx\n", false), "Edited a.|");
         assert_eq!(
             of("search", &"hit\n".repeat(8), false),
             "8 lines, 31 bytes|hit\nhit\nhit\nhit\nhit\nhit\n… 2 more lines"

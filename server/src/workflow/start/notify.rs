@@ -80,11 +80,21 @@ impl Teller {
     async fn tell_all(self, mut events: mpsc::UnboundedReceiver<PhaseEvent>) {
         let mut running = JoinSet::new();
         let mut last: Option<PhaseEvent> = None;
-        while let Some(event) = events.recv().await {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                Some(ended) = running.join_next() => {
+                    self.ended(ended);
+                    continue;
+                }
+            };
+            let Some(event) = event else { break };
             let is_end = event.outcome.is_some();
             if is_told(&event, last.as_ref()) && !self.stop.is_cancelled() {
-                if running.len() >= AT_ONCE {
-                    self.ended(running.join_next().await);
+                if running.len() >= AT_ONCE
+                    && let Some(ended) = running.join_next().await
+                {
+                    self.ended(ended);
                 }
                 running.spawn(tell(self.root.clone(), self.told(&event), self.stop.clone()));
                 last = Some(event);
@@ -94,7 +104,7 @@ impl Teller {
             }
         }
         while let Some(ended) = running.join_next().await {
-            self.ended(Some(ended));
+            self.ended(ended);
         }
     }
 
@@ -116,11 +126,11 @@ impl Teller {
         }
     }
 
-    fn ended(&self, ended: Option<Result<Result<(), String>, tokio::task::JoinError>>) {
+    fn ended(&self, ended: Result<Result<(), String>, tokio::task::JoinError>) {
         match ended {
-            Some(Ok(Err(why))) => self.warn(&why),
-            Some(Err(error)) => self.warn(&format!("broke off: {error}")),
-            Some(Ok(Ok(()))) | None => {}
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => self.warn(&why),
+            Err(error) => self.warn(&format!("broke off: {error}")),
         }
     }
 
