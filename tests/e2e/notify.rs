@@ -117,10 +117,14 @@ fn in_an_editor_it_is_the_same_and_a_failure_is_a_message() {
     session.write_user_config(&format!("notify = \"{command}\"\n"));
     let api = MessagesApi::start(script());
     let mut client = session.lsp_client(&api);
-    client.start_workflow(json!({ "task": TASK }));
+    let run = client.start_workflow(json!({ "task": TASK }));
     let message = client.wait_for_message();
     let expected = "Baton: the command of `notify` ended with code 7: no server";
     assert_eq!((message_text(&message), &message["params"]["type"]), (expected, &json!(2)));
+    // The next one does what it is run for.
+    let gate = client.wait_for_gate();
+    client.answer(&gate, json!({ "title": "Reject" }));
+    client.wait_for_run_end(&run);
 }
 
 /// What rang: a notification and the bell.

@@ -1,6 +1,5 @@
 //! `baton log` and `baton.log`: the conversations of a run as a person reads them.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 

@@ -63,8 +63,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Remove old runs with their checkpoints; the newest ones (keep_runs) and the workflow at hand stay
     Clean,
-    /// Put the workflow's memory into history and start afresh; your files stay as they are, and what was changed in them
-    /// can no longer be undone
+    /// Put the workflow's memory into history and start afresh; your files stay as they are, and `baton history` names what
+    /// can still be undone in them
     Reset,
     /// Let the checks of this workspace run, or take over the memory of a moved one: at a terminal
     Trust(TrustArgs),

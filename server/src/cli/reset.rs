@@ -14,13 +14,16 @@ pub(super) fn reset(start: &Start<'_>) -> Result<u8, Failure> {
         return Ok(0);
     };
     let can_undo = |way: &WayOn| way.id == WayOnId::Undo;
-    let loses_undo = status_after(&store, &session.settings, &session.phases)
+    let has_undo = status_after(&store, &session.settings, &session.phases)
         .is_some_and(|status| status.ways_on.iter().any(can_undo));
+    let undone_by = store.workflow_runs()?.first().filter(|_| has_undo).map(ToString::to_string);
     match workflow::reset(&session.workspace, &store)? {
         Some(entry) => {
-            let undo = if loses_undo { ", and what was changed in them can no longer be undone by Baton" } else { "" };
             let entry = store.name(&entry);
-            print(&format!("Started over. What there was is in {entry}; your files are as they were{undo}."))?;
+            print(&format!("Started over. What there was is in {entry}; your files are as they were."))?;
+            if let Some(workflow) = undone_by {
+                print(&format!("What it changed in them can still be undone: `baton rollback --workflow {workflow}`"))?;
+            }
         }
         None => print("There is nothing to reset.")?,
     }

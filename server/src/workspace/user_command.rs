@@ -162,7 +162,8 @@ fn how(status: std::process::ExitStatus) -> String {
     format!("code {}", status.code().unwrap_or(1))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

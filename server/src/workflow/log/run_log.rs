@@ -248,3 +248,63 @@ fn end(events: &[PhaseEvent]) -> Vec<LogBlock> {
     let said = LogBlock::Note(event.message.clone());
     [Some(title), Some(said), error].into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::contracts::RepoPath;
+    use crate::memory::{RunDir, Seal};
+    use crate::models::{Block, Message, RecordedTurn, Role, StopReason, Tier, Turn, TurnRequest};
+    use crate::workflow::fixture::phases;
+    use crate::workspace::Workspace;
+
+    /// The log of a conversation of so many turns, each of which reads a file of so many bytes.
+    fn log_of(turns: usize, bytes: usize) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let seal = Seal::ephemeral(workspace.root()).unwrap();
+        let memory = RepoPath::parse(".agent_memory").unwrap();
+        let store = Store::open(&workspace, &memory, seal, phases().handoffs()).unwrap();
+        let (_lock, id) = store.lock(Timestamp::now()).unwrap();
+        let RunDir { transcript, .. } = store.begin_run(&id).unwrap();
+        let mut request = TurnRequest {
+            run: id.to_string(),
+            agent: "plan".to_owned(),
+            tier: Tier::Powerful,
+            system: vec!["Plan.".to_owned()],
+            tools: Vec::new(),
+            messages: vec![Message::user("<task>\nDo it\n</task>\n")],
+            max_tokens: 1,
+        };
+        for n in 0..turns {
+            let call = Block::tool_use(&format!("c{n}"), "read_file", json!({ "path": format!("src/{n}.rs") }));
+            let response = Turn {
+                content: vec![call],
+                stop_reason: StopReason::ToolUse,
+                model: "m".to_owned(),
+                usage: Usage::default(),
+            };
+            let (agent, model) = ("plan".to_owned(), "anthropic:m".to_owned());
+            let turn = RecordedTurn { agent, model, request_sha256: String::new(), response, elapsed_ms: 5 };
+            let added = request.messages.split_off(0);
+            let first = usize::from(n > 0);
+            // What begins a conversation is the whole of it: any other request has more than what was added.
+            request.messages = vec![Message::user(""); first + added.len()];
+            transcript.record(Timestamp::now(), &request, &added, Vec::new(), turn).unwrap();
+            let text = "a line of a file\n".repeat(bytes / 17);
+            let content = vec![Block::tool_result(&format!("c{n}"), text, false)];
+            request.messages = vec![Message { role: Role::User, content }];
+        }
+        run_log(&store, None).unwrap().markdown()
+    }
+
+    #[test]
+    fn a_log_holds_what_is_shown_of_a_transcript_and_not_what_was_read() {
+        let log = log_of(40, 100_000);
+        assert!(log.len() < 8_000, "{}", log.len());
+        assert!(log.contains("- `read_file src/38.rs`: 5882 lines, 100.0 KB\n\n### Turn 40 · "), "{log}");
+        assert_eq!(log.matches("\n## plan").count(), 1);
+    }
+}
