@@ -50,17 +50,8 @@ describe("a change of the agents", vscode.options, () => {
     await window.picture("kept");
   });
 
-  step("opens as a diff from its row", async () => {
-    await window.row("T2 Say so").locator(".monaco-tl-twistie").click();
-    await window.row("README.md").click();
-    await window.page.locator(".tab.active").filter({ hasText: "README.md (before ↔ now)" }).waitFor();
-    const old = window.page.locator(".editor.original .view-line").filter({ hasText: "It says hello." });
-    await old.waitFor();
-    await window.picture("diff");
-    await window.run("View: Close Editor");
-  });
-
   step("is undone by its lens: the file really is as before", async () => {
+    await window.row("T2 Say so").locator(".monaco-tl-twistie").click();
     await window.openFile("README.md");
     await window.lens("Undo").click();
     await until(() => desk.read("README.md") === PROJECT["README.md"], "the file is as before");
@@ -100,6 +91,14 @@ describe("a change of the agents", vscode.options, () => {
     await window.page.locator(".view-line").filter({ hasText: "Call it with a name." }).click();
     await window.quickFix("keep this change", () => window.picture("light-bulb"));
     await until(async () => (await window.row("README.md").innerText()).includes("kept"), "the view says so");
+  });
+
+  step("opens as a diff from its row", async () => {
+    await window.row("README.md").click();
+    await window.page.locator(".tab.active").filter({ hasText: "README.md (before ↔ now)" }).waitFor();
+    const old = window.page.locator(".editor.original .view-line").filter({ hasText: "It says hello." });
+    await old.waitFor();
+    await window.picture("diff");
     assert.deepEqual(api.violations, []);
   });
 });
