@@ -181,11 +181,11 @@ function isWaitingForPlan({ phase, status }: PhaseEvent): boolean {
   return phase === "plan" && status === "waiting";
 }
 
-/** Each piece of news once; what agents are at in between is in Baton's view. */
+/** What began and ended, and on whose account; what agents are at in between is in Baton's view. */
 function news(stream: Stream): (event: PhaseEvent) => void {
   let last = "";
   return (event) => {
-    const isSmall = event.status === "progress" && event.task !== undefined;
+    const isSmall = event.status === "progress" && event.phase !== "workflow";
     const line = event.task === undefined ? event.message : `${event.task}: ${event.message}`;
     if (!isSmall && !isEnd(event) && line !== last && event.message !== "") {
       last = line;

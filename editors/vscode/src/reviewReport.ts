@@ -78,6 +78,10 @@ export function reviewMeans({ models = [], settings = [] }: Doctor): string {
   }
   const [usd, tokens] = [value("budget_usd"), value("budget_tokens")];
   const most = [usd === "none" ? "" : `$${usd}`, tokens === "none" ? "" : `${tokens} tokens`].filter((of) => of !== "");
-  parts.push(most.length === 0 ? "Nothing limits what it may spend." : `It may spend at most ${most.join(" or ")}.`);
+  parts.push(
+    most.length === 0
+      ? "Nothing is known of a limit to what it may spend."
+      : `It may spend at most ${most.join(" or ")}.`,
+  );
   return parts.join(" ");
 }
