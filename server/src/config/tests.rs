@@ -333,8 +333,8 @@ fn what_is_about_the_users_own_machine_is_ignored_elsewhere_with_a_warning_at_it
     let expected = [
         format!("baton.toml:2:10: notify {own}"),
         format!("baton.toml:3:8: bell {own} or by BATON_BELL"),
-        format!("editor setting baton.notify: notify {own}"),
         format!("editor setting baton.bell: bell {own} or by BATON_BELL"),
+        format!("editor setting baton.notify: notify {own}"),
         format!("BATON_NOTIFY: notify {own}"),
     ];
     assert_eq!(loaded.warnings, expected);
