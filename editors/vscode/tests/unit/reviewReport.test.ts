@@ -27,11 +27,10 @@ const status = (more: Partial<Status>): Status => ({ issues: [], phases: [], tas
 describe("the answer of the tool baton_review", () => {
   it("has the verdict and the open issues of that review at their places, and no others", () => {
     const review = { base: "1a2b", verdict: "changes_requested", summary: "One thing." } as const;
-    const { base: _, ...ofWorkflow } = ISSUE;
     const issues = [
       ISSUE,
       { ...ISSUE, id: "i2", state: "dismissed" as const },
-      { ...ofWorkflow, id: "i3" },
+      { ...ISSUE, id: "i3", base: null },
       { ...ISSUE, id: "i4", placed: false, suggested_fix: null },
     ];
     const report = reviewReport("main", status({ base_review: review, issues }), END);
