@@ -254,6 +254,16 @@ fn every_state_of_the_server_is_drawn_and_nothing_is_made_up() {
 }
 
 #[test]
+fn each_change_of_agents_is_marked_kept_undone_and_traced_to_its_task() {
+    user("changes", &Session::in_git(&workspace(2)), Script::new());
+}
+
+#[test]
+fn the_log_of_a_run_follows_it_and_earlier_workflows_are_undone() {
+    user("past", &Session::in_git(&workspace(2)), Script::new());
+}
+
+#[test]
 fn no_window_of_the_gate_is_left_over_the_code() {
     user("windows", &Session::in_git(&workspace(2)), Script::new());
 }

@@ -67,7 +67,7 @@ t.same(require('baton.drafts').of(require('baton.project').here(), 'task'), 'Do 
 -- Options that are none are told by :checkhealth.
 vim.g.baton = { gates = true, gate = { idle_ms = 'soon' } }
 t.same(require('baton.config').faults(), {
-  'gates is no option; there are cmd, gate, lenses, progress, reload, settings',
+  'gates is no option; there are cmd, compose, gate, hunks, lenses, progress, reload, settings',
   'gate.idle_ms is a string, and is a number',
 })
 

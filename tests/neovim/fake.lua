@@ -31,6 +31,10 @@ M.commands = {
   'baton.workflow',
 }
 
+--- The texts of `workspace/textDocumentContent`, by their addresses.
+---@type table<string, string>
+M.documents = {}
+
 --- What a server was told when it began.
 ---@type table?
 M.initialized = nil
@@ -70,6 +74,8 @@ vim.lsp.config('baton', {
           result = { capabilities = { executeCommandProvider = { commands = M.commands } } }
         elseif method == 'workspace/executeCommand' then
           fault, result = answer(params)
+        elseif method == 'workspace/textDocumentContent' and M.documents[params.uri] then
+          result = { text = M.documents[params.uri] }
         end
         vim.schedule(function()
           callback(fault, result)

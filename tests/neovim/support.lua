@@ -7,7 +7,7 @@ local PATIENCE = 30000
 
 vim.opt.runtimepath:prepend(vim.env.TEST_PLUGIN)
 vim.o.swapfile = false
-vim.g.baton = { cmd = { vim.env.TEST_BATON, 'lsp' }, gate = { auto = false } }
+vim.g.baton = { cmd = { vim.env.TEST_BATON, 'lsp' }, gate = { auto = false }, compose = 'line' }
 vim.cmd.runtime('plugin/baton.lua')
 
 --- Everything that was said.

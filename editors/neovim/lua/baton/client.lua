@@ -280,6 +280,7 @@ function M.on_init(client)
   vim.schedule(function()
     if not client:is_stopped() then
       attach_all(client)
+      require('baton.hunks').watch(client)
       require('baton.session').opened(client, not M.is_called[client.id])
     end
   end)

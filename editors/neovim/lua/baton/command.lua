@@ -218,13 +218,21 @@ function M.cancel(client)
   end
 end
 
---- Tell the agents at work something; what begins with a task's id and a colon is for its agent.
+--- The tasks that agents are at, for completion; all where none is.
+local function running_task_ids()
+  local root = project.here()
+  local running = root and vim.tbl_keys(require('baton.session').of(root).tasks) or {}
+  table.sort(running)
+  return #running > 0 and running or task_ids()
+end
+
+--- Tell the agents at work something; what begins with a task's id, with or without a colon, is for its agent.
 ---@param words? string
 local function tell(words)
   require('baton.client').with(function(client)
     local drafts = require('baton.drafts')
     local function say(typed)
-      local task, rest = typed:match('^(%w[%w._-]*):%s+(.+)$')
+      local task, rest = typed:match('^(%w[%w._-]*):?%s+(.+)$')
       local is_task = task and vim.list_contains(project.task_ids(client.root_dir), task)
       local arguments = is_task and { text = rest, task = task } or { text = typed }
       drafts.keep(client.root_dir, 'tell', typed)
@@ -249,6 +257,24 @@ function M.reset(of)
     local words = moved and 'set aside, in ' .. moved .. '; your files stay' or 'there was nothing to set aside'
     view.say(words, nil, { root = client.root_dir })
   end, of)
+end
+
+--- Undo what is meant: a change where the cursor or the range is, a task, a file, or everything.
+---@param call baton.Call
+local function undo(call)
+  local diff = require('baton.diff')
+  local is_change = call.words[1] == 'change'
+  if is_change or (call.selection and #call.words == 0) then
+    if not diff.undo_hunks(call.selection) then
+      view.say('no change of an agent stands here')
+    end
+    return
+  end
+  local here = #call.words == 0 and not call.bang and require('baton.hunks').on() or {}
+  if #here > 0 then
+    return diff.ask_what_to_undo(here)
+  end
+  diff.undo(call.words, call.bang)
 end
 
 local function doctor(mods)
@@ -371,8 +397,8 @@ M.subcommands = {
   },
   tell = {
     uses = { 'baton.tell' },
-    takes = '[task:] [text]',
-    complete = task_ids,
+    takes = '[task] [text]',
+    complete = running_task_ids,
     run = function(call)
       tell(text(call))
     end,
@@ -404,10 +430,12 @@ M.subcommands = {
   },
   undo = {
     uses = { 'baton.rollback' },
-    takes = '[id|file]',
-    complete = tasks_and_files,
+    takes = '[change|id|file]',
+    complete = function(lead)
+      return vim.list_extend({ 'change' }, tasks_and_files(lead))
+    end,
     run = function(call)
-      require('baton.diff').undo(call.words, call.bang)
+      undo(call)
     end,
   },
   redo = {
@@ -484,7 +512,32 @@ M.subcommands = {
       require('baton.demo').open()
     end,
   },
+  keep = {
+    uses = { 'baton.keep' },
+    run = function(call)
+      require('baton.hunks').keep(call.selection, call.bang)
+    end,
+  },
+  why = {
+    uses = { 'baton.openTask' },
+    run = function()
+      require('baton.hunks').why()
+    end,
+  },
+  history = {
+    uses = { 'baton.history' },
+    run = function()
+      require('baton.history').open()
+    end,
+  },
   log = {
+    uses = { 'baton.log' },
+    takes = '[run]',
+    run = function(call)
+      require('baton.documents').open_log(call.words[1], call.mods)
+    end,
+  },
+  messages = {
     uses = {},
     run = function(call)
       require('baton.log').open(call.mods)

@@ -9,6 +9,8 @@ local M = {}
 ---@field progress? boolean Say when a phase begins and ends (true).
 ---@field reload? boolean Reload the buffers of files that agents changed (true).
 ---@field lenses? boolean Show the server's code lenses in plan.json and review.json (true).
+---@field hunks? boolean Mark the lines that agents changed, by their tasks (true).
+---@field compose? 'float'|'line' Where notes and feedback are typed; 'line' is by |vim.ui.input()| ('float').
 
 ---@class baton.GateOptions
 ---@field auto? boolean Open a question by itself, once nothing was typed for a while in normal mode (true).
@@ -22,6 +24,8 @@ local DEFAULTS = {
   progress = true,
   reload = true,
   lenses = true,
+  hunks = true,
+  compose = 'float',
 }
 
 --- The options as they are now.
@@ -38,6 +42,8 @@ local TYPES = {
   progress = 'boolean',
   reload = 'boolean',
   lenses = 'boolean',
+  hunks = 'boolean',
+  compose = 'string',
 }
 local GATE_TYPES = { auto = 'boolean', idle_ms = 'number', window = { 'string', 'boolean' } }
 

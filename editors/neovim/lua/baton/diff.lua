@@ -54,14 +54,21 @@ end
 
 --- A file beside what it was before the workflow began.
 ---@param client vim.lsp.Client
----@param file { path: string, before?: string }
+---@param file baton.ChangedFile
 ---@param mods string
 local function side_by_side(client, file, mods)
   vim.cmd.drop(vim.fn.fnameescape(vim.fs.joinpath(client.root_dir, file.path)))
   vim.cmd.diffthis()
   local filetype = vim.bo.filetype
-  local before = vim.split((file.before or ''):gsub('\r\n', '\n'):gsub('\n$', ''), '\n', { plain = true })
-  local bufnr = view.buffer('before/' .. file.path, before, { filetype = filetype, root = client.root_dir })
+  local bufnr
+  if type(file.before_uri) == 'string' then
+    bufnr = require('baton.documents').buffer(client, file.before_uri)
+  else
+    -- An older server, or a file that has no such document.
+    local text = type(file.before) == 'string' and file.before or ''
+    local before = vim.split(text:gsub('\r\n', '\n'):gsub('\n$', ''), '\n', { plain = true })
+    bufnr = view.buffer('before/' .. file.path, before, { filetype = filetype, root = client.root_dir })
+  end
   vim.cmd(('%s sbuffer %d'):format(mods ~= '' and mods or 'leftabove vertical', bufnr))
   vim.cmd.diffthis()
   vim.cmd.wincmd('p')
@@ -121,6 +128,7 @@ local function roll_back(client, arguments)
   arguments.dryRun = nil
   baton.execute(client, 'baton.rollback', arguments, function(result)
     require('baton.buffers').check(client.root_dir)
+    require('baton.hunks').refresh(client)
     local left = vim.tbl_filter(function(file)
       return file.outcome == 'left_alone'
     end, result.files)
@@ -192,6 +200,75 @@ function M.undo(words, is_sure, arguments, of)
   else
     baton.with(on)
   end
+end
+
+--- Take back single changes of agents in the current file: those on these lines, or the one under the cursor. What is
+--- kept is passed over where others stand beside it.
+---@param selection? { first: integer, last: integer }
+---@return boolean is_done Whether there were any.
+function M.undo_hunks(selection)
+  local hunks = require('baton.hunks')
+  local here = hunks.on(selection)
+  local open = vim.tbl_filter(function(hunk)
+    return not hunk.kept
+  end, here)
+  here = #open > 0 and open or here
+  if #here == 0 then
+    return false
+  end
+  local root = require('baton.project').here()
+  local client = root and baton.of(root)
+  if not client then
+    return false
+  end
+  local path = require('baton.project').relative(root, vim.fs.normalize(vim.api.nvim_buf_get_name(0)))
+  -- `:Baton redo` brings it back, so that only files with unsaved changes are asked about.
+  M.undo({}, true, { file = path, hunk = hunks.ids(here) }, client)
+  return true
+end
+
+--- `:Baton undo` on a change of an agent: what is meant?
+---@param hunks baton.PlacedHunk[]
+function M.ask_what_to_undo(hunks)
+  local task = hunks[1].task
+  local choices = {
+    {
+      title = ('This Change (%s)'):format(task),
+      act = function()
+        M.undo_hunks()
+      end,
+    },
+    {
+      title = 'All of This File',
+      act = function()
+        M.undo({ '%' }, false)
+      end,
+    },
+    {
+      title = ('All of %s'):format(task),
+      act = function()
+        M.undo({ task }, false)
+      end,
+    },
+    {
+      title = 'All That Agents Did',
+      act = function()
+        M.undo({}, false)
+      end,
+    },
+  }
+  vim.ui.select(choices, {
+    prompt = 'Undo what? ',
+    kind = 'baton_undo_what',
+    format_item = function(choice)
+      return choice.title
+    end,
+  }, function(choice)
+    if choice then
+      -- Pickers close their windows after they have called back.
+      vim.schedule(choice.act)
+    end
+  end)
 end
 
 --- `:Baton redo`: take the last undo back.

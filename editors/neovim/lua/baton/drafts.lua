@@ -2,12 +2,14 @@
 
 local M = {}
 
----@type table<string, table<'task'|'feedback'|'note'|'reason'|'tell', string>>
+---@alias baton.DraftKind 'task'|'feedback'|'note'|'reason'|'tell'
+
+---@type table<string, table<baton.DraftKind, string>>
 local kept = {}
 
 --- Keep words.
 ---@param root string
----@param kind 'task'|'feedback'|'note'|'reason'|'tell'
+---@param kind baton.DraftKind
 ---@param words? string
 function M.keep(root, kind, words)
   kept[root] = kept[root] or {}
@@ -16,7 +18,7 @@ end
 
 --- The words that were kept.
 ---@param root string
----@param kind 'task'|'feedback'|'note'|'reason'|'tell'
+---@param kind baton.DraftKind
 ---@return string?
 function M.of(root, kind)
   return kept[root] and kept[root][kind]
@@ -25,7 +27,7 @@ end
 --- Ask for words, beginning with those that were kept. They are kept until they have come to something, by
 --- `keep(root, kind, nil)`; also when the question is left.
 ---@param root string
----@param kind 'task'|'feedback'|'note'|'reason'|'tell'
+---@param kind baton.DraftKind
 ---@param prompt string
 ---@param done fun(words: string) Not called for none.
 function M.ask(root, kind, prompt, done)

@@ -322,7 +322,7 @@ end
 ---@param client vim.lsp.Client
 ---@param gate? baton.Gate
 function M.ask_for_changes(client, gate)
-  require('baton.drafts').ask(client.root_dir, 'feedback', 'What should change? ', function(text)
+  require('baton.compose').ask(client.root_dir, 'feedback', 'What should change?', function(text)
     if not gate or still_waits(client, gate) then
       M.revise(client, text)
     end

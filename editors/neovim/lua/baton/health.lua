@@ -115,7 +115,7 @@ local function tell_more()
     vim.health.info('no server runs')
   end
   vim.health.info('log of the server: ' .. require('baton.log').server_log())
-  vim.health.info('log of this session: :Baton log')
+  vim.health.info('what was said in this session: :Baton messages')
 end
 
 --- Check everything that a workflow needs.

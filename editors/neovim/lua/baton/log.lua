@@ -1,4 +1,4 @@
---- What was said in this session, for `:Baton log`.
+--- What was said in this session, for `:Baton messages`.
 
 local M = {}
 
@@ -34,7 +34,7 @@ end
 function M.open(mods)
   local shown = { 'The server logs to ' .. M.server_log(), '' }
   vim.list_extend(shown, #lines > 0 and lines or { 'Nothing was said yet.' })
-  require('baton.view').open('log', shown, { mods = mods, cursor = #shown, filetype = 'log' })
+  require('baton.view').open('messages', shown, { mods = mods, cursor = #shown, filetype = 'log' })
 end
 
 return M

@@ -97,7 +97,7 @@ local function draw()
   end
   if #lines > room.height then
     lines = vim.list_slice(lines, 1, room.height)
-    lines[room.height], highlights[room.height] = ' :Baton log has the rest ', 'WarningMsg'
+    lines[room.height], highlights[room.height] = ' :Baton messages has the rest ', 'WarningMsg'
     width = math.max(width, math.min(#lines[room.height], vim.o.columns))
   end
   local bufnr = vim.api.nvim_create_buf(false, true)

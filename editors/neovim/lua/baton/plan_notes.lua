@@ -51,6 +51,70 @@ function M.words(count)
   return count == 1 and '1 note' or count .. ' notes'
 end
 
+local marks = vim.api.nvim_create_namespace('baton.plan_notes')
+
+--- The lines of plan.md as they are, in the editor or else on the disk.
+---@param root string
+---@return string[]
+local function lines_of_plan(root)
+  local path = plan_md(root)
+  local bufnr = vim.fn.bufnr(vim.fn.fnameescape(path))
+  if bufnr > 0 and vim.api.nvim_buf_is_loaded(bufnr) then
+    return vim.api.nvim_buf_get_lines(bufnr, 0, -1, false)
+  end
+  local ok, lines = pcall(vim.fn.readfile, path)
+  return ok and lines or {}
+end
+
+--- The heading of each note that stands in plan.md, and its text, in their order. Which lines are notes the server
+--- says.
+---@param root string
+---@param notes? { line: integer, text: string }[]
+---@return { heading: string, text: string }[]
+local function placed(root, notes)
+  local lines = lines_of_plan(root)
+  return vim.tbl_map(function(note)
+    return { heading = heading_of(lines, note.line), text = note.text }
+  end, notes or {})
+end
+
+--- Show the notes that were not sent at their headings in the plan as it is shown.
+---@param root string
+---@param status? baton.Status
+function M.draw(root, status)
+  local bufnr = vim.fn.bufnr('^baton://plan$')
+  if bufnr < 0 or not vim.api.nvim_buf_is_loaded(bufnr) or vim.b[bufnr].baton_root ~= root then
+    return
+  end
+  vim.api.nvim_buf_clear_namespace(bufnr, marks, 0, -1)
+  local shown = vim.api.nvim_buf_get_lines(bufnr, 0, -1, false)
+  local below = {}
+  for _, note in ipairs(placed(root, status and status.notes)) do
+    local row = 0
+    for n, line in ipairs(shown) do
+      row = line == note.heading and n - 1 or row
+    end
+    below[row] = below[row] or {}
+    for _, line in ipairs(view.lines(note.text)) do
+      for _, part in ipairs(require('baton.note').wrap(line, math.max(20, vim.o.columns - 6))) do
+        table.insert(below[row], { { '▌ ', 'DiagnosticInfo' }, { part, 'DiagnosticVirtualTextInfo' } })
+      end
+    end
+  end
+  for row, lines in pairs(below) do
+    vim.api.nvim_buf_set_extmark(bufnr, marks, row, 0, { virt_lines = lines })
+  end
+end
+
+--- Lines of plan.md that hold these words as one note.
+---@param words string
+---@return string[]
+local function quoted(words)
+  return vim.tbl_map(function(line)
+    return line == '' and '>' or '> ' .. line
+  end, vim.split(words, '\n', { plain = true }))
+end
+
 --- Ask for a note on what stands at a line of the plan as it is shown, and write it into plan.md.
 ---@param client vim.lsp.Client
 ---@param bufnr integer
@@ -58,7 +122,7 @@ end
 function M.add(client, bufnr, at)
   local heading = heading_of(vim.api.nvim_buf_get_lines(bufnr, 0, -1, false), at)
   local drafts, unsaved = require('baton.drafts'), require('baton.unsaved')
-  drafts.ask(client.root_dir, 'note', ('Note on %s: '):format(about(heading)), function(words)
+  require('baton.compose').ask(client.root_dir, 'note', ('Note on %s:'):format(about(heading)), function(words)
     local file = vim.fn.bufadd(plan_md(client.root_dir))
     vim.fn.bufload(file)
     local lines = vim.api.nvim_buf_get_lines(file, 0, -1, false)
@@ -66,9 +130,10 @@ function M.add(client, bufnr, at)
     for line, text in ipairs(lines) do
       below = text == heading and line or below
     end
-    vim.api.nvim_buf_set_lines(file, below, below, false, { '', '> ' .. words })
+    vim.api.nvim_buf_set_lines(file, below, below, false, vim.list_extend({ '' }, quoted(words)))
     if unsaved.save({ file }) then
       drafts.keep(client.root_dir, 'note', nil)
+      require('baton.session').refresh(client)
       view.say(('noted on %s; s sends it'):format(about(heading)), nil, { root = client.root_dir })
     end
   end)

@@ -92,6 +92,7 @@ local function know(client, number, status)
   session.status = status
   require('baton.question').follow(client, status)
   require('baton.status').refresh(client.root_dir, status)
+  require('baton.plan_notes').draw(client.root_dir, status)
   M.redraw()
 end
 
@@ -304,6 +305,10 @@ function M.on_phase(_, event, context)
   if event.status ~= 'progress' and (event.phase == 'implement' or event.phase == 'workflow') then
     require('baton.buffers').check(session.root)
   end
+  if event.status ~= 'progress' and (event.phase == 'implement' or event.phase == 'workflow') then
+    require('baton.hunks').refresh(client)
+  end
+  require('baton.documents').follow(session.root, event.run)
   if event.status ~= 'progress' and config.get().lenses then
     require('baton.lenses').refresh_all()
   end
@@ -325,6 +330,7 @@ function M.server_gone(code, signal)
   for _, session in pairs(sessions) do
     if not require('baton.client').of(session.root) then
       local run = session.run
+      require('baton.hunks').forget(session.root)
       session.run, session.phase, session.percent, session.gate, session.tasks = nil, nil, nil, nil, {}
       session.status = nil
       if run and vim.v.exiting == vim.NIL then

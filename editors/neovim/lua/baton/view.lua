@@ -120,11 +120,37 @@ end
 ---@field root? string The project it is about.
 ---@field cursor? integer The line the cursor goes to.
 
-local function close()
+--- Close the window of what is only shown.
+function M.close()
   -- The last window cannot be closed; its buffer can.
   if not pcall(vim.cmd.close) then
     vim.cmd.bdelete()
   end
+end
+
+--- Write only the lines that differ: what stands above and below stays where it is, and so does a cursor there.
+---@param bufnr integer
+---@param lines string[]
+---@return boolean is_new Whether it had another text before.
+function M.write(bufnr, lines)
+  local before = vim.api.nvim_buf_get_lines(bufnr, 0, -1, true)
+  if vim.deep_equal(before, lines) then
+    return false
+  end
+  local shorter = math.min(#before, #lines)
+  local first, last = 0, 0
+  while first < shorter and before[first + 1] == lines[first + 1] do
+    first = first + 1
+  end
+  while last < shorter - first and before[#before - last] == lines[#lines - last] do
+    last = last + 1
+  end
+  local changed = vim.list_slice(lines, first + 1, #lines - last)
+  local options = vim.bo[bufnr]
+  options.modifiable = true
+  vim.api.nvim_buf_set_lines(bufnr, first, #before - last, true, changed)
+  options.modifiable, options.modified = false, false
+  return true
 end
 
 --- The buffer of this name, with this text.
@@ -141,17 +167,12 @@ function M.buffer(name, lines, opts)
   end
   local options = vim.bo[bufnr]
   options.buftype, options.swapfile, options.bufhidden, options.buflisted = 'nofile', false, 'hide', false
-  local is_new = not vim.deep_equal(vim.api.nvim_buf_get_lines(bufnr, 0, -1, true), lines)
-  if is_new then
-    options.modifiable = true
-    vim.api.nvim_buf_set_lines(bufnr, 0, -1, true, lines)
-    options.modifiable, options.modified = false, false
-  end
+  local is_new = M.write(bufnr, lines)
   if opts.filetype and options.filetype ~= opts.filetype then
     options.filetype = opts.filetype
   end
   vim.b[bufnr].baton_root = opts.root
-  vim.keymap.set('n', 'q', close, { buffer = bufnr, nowait = true, desc = 'Baton: close' })
+  vim.keymap.set('n', 'q', M.close, { buffer = bufnr, nowait = true, desc = 'Baton: close' })
   return bufnr, is_new
 end
 
