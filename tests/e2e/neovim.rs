@@ -317,6 +317,11 @@ fn on_the_screen_the_gate_takes_no_key_and_the_review_stands_at_its_lines() {
 }
 
 #[test]
+fn the_whole_story_is_told_on_a_screen_of_80_columns_and_24_lines() {
+    user_at_a_screen("story", 80, &Session::in_git(&workspace(2)), leaves_issues());
+}
+
+#[test]
 fn on_screens_of_every_width_nothing_is_cut_and_nothing_asks_for_a_key() {
     for columns in [40, 80, 120] {
         let session = Session::in_git(&workspace(2));

@@ -39,9 +39,19 @@ vim.api.nvim_feedkeys('q', 'x', false)
 t.same(vim.api.nvim_get_current_win(), window, 'q closes the plan')
 
 -- Some of the tasks.
+-- T2 depends on T1: left out alone, T1 stays picked.
 t.gate()
-t.lines = { 'T1' }
 t.answer('Approve Some')
+t.wait('the tasks', function()
+  return t.text() == '[x] T1 The title of T1\n[x] T2 The title of T2 (after T1)'
+end)
+vim.api.nvim_feedkeys('j ', 'xm', false)
+t.same(t.text(), '[x] T1 The title of T1\n[ ] T2 The title of T2 (after T1)')
+vim.api.nvim_feedkeys('k ', 'xm', false)
+t.same(t.text(), '[ ] T1 The title of T1\n[ ] T2 The title of T2 (after T1)')
+vim.api.nvim_feedkeys('j ', 'xm', false)
+t.same(t.text(), '[x] T1 The title of T1\n[x] T2 The title of T2 (after T1)')
+vim.api.nvim_feedkeys(' ' .. vim.keycode('<CR>'), 'xm', false)
 t.hear('approved: T1')
 t.same(t.ends(), 'merged')
 t.holds(t.file('src/t1.rs'), '    1')

@@ -18,23 +18,79 @@ function M.title(gate, root)
   return ('Plan %s (%d task%s)%s'):format(version, tasks, tasks == 1 and '' or 's', label and ' of ' .. label or '')
 end
 
+--- `fast a:b, balanced a:c (your account)`: the models, and who pays for them.
+---@param models { tier: string, model: string, account: string }[]
+---@return string
+local function who_pays(models)
+  local accounts, of = {}, {}
+  for _, one in ipairs(models) do
+    if not of[one.account] then
+      of[one.account] = {}
+      table.insert(accounts, one.account)
+    end
+    table.insert(of[one.account], ('%s %s'):format(one.tier, one.model))
+  end
+  return table.concat(
+    vim.tbl_map(function(account)
+      return ('%s (%s)'):format(table.concat(of[account], ', '), account)
+    end, accounts),
+    '; '
+  )
+end
+
+--- What is said above the plan, a paragraph each: what was done elsewhere, what counts as absent, what it has cost, who
+--- pays, and that nothing will be run where that is so. What the plan touches and may cost stands in the plan itself.
+---@param gate baton.Gate
+---@return string[]
+local function above(gate)
+  local said = {}
+  for _, warning in ipairs(gate.warnings or {}) do
+    said[#said + 1] = '! ' .. table.concat(view.lines(warning), ' ')
+  end
+  local usage = gate.usage
+  if usage and usage ~= vim.NIL and cost.tokens(usage) > 0 then
+    said[#said + 1] = ('Used: %s so far'):format(cost.words(usage))
+  end
+  if #(gate.models or {}) > 0 then
+    said[#said + 1] = 'Models: ' .. table.concat(view.lines(who_pays(gate.models)), ' ')
+  end
+  if gate.checks and #gate.checks == 0 and #(gate.offered_checks or {}) == 0 then
+    said[#said + 1] = 'Checks: none is set, and none was recognized here: nothing will be run'
+  end
+  return said
+end
+
 --- The plan as it is shown.
 ---@param gate baton.Gate
 ---@return string[]
 local function shown(gate)
   local lines = view.lines(gate.markdown)
-  local usage = gate.usage
-  if usage and usage ~= vim.NIL and cost.tokens(usage) > 0 then
-    -- A paragraph of its own, below the title. What the plan touches and may cost stands below it.
-    table.insert(lines, 2, '')
-    table.insert(lines, 3, ('Used: %s so far'):format(cost.words(usage)))
-  end
-  for at, warning in ipairs(gate.warnings or {}) do
-    -- Likewise: what was done elsewhere, what counts as absent.
+  for at, words in ipairs(above(gate)) do
+    -- Paragraphs of their own, below the title.
     table.insert(lines, 2 * at, '')
-    table.insert(lines, 2 * at + 1, '! ' .. table.concat(view.lines(warning), ' '))
+    table.insert(lines, 2 * at + 1, words)
   end
   return lines
+end
+
+--- The file that a line of the plan names.
+---@param line string
+---@return string?
+local function file_in(line)
+  return line:match('^%- %l+ `+ ?(.-) ?`+$')
+end
+
+--- Open a file of the plan in the window that was left for it.
+---@param root string
+---@param file string
+local function go_to_file(root, file)
+  local path = vim.fs.joinpath(root, file)
+  if not vim.uv.fs_stat(path) then
+    return view.say(file .. ' is not there yet', nil, { root = root })
+  end
+  vim.cmd.wincmd('p')
+  local open = vim.bo.buftype == '' and vim.cmd.edit or vim.cmd.split
+  open(vim.fn.fnameescape(vim.fn.fnamemodify(path, ':.')))
 end
 
 --- The plan that was put to the user last, of each project.
@@ -122,7 +178,17 @@ end
 ---@param gate baton.Gate
 local function show(client, gate)
   local bufnr, is_new = view.buffer('plan', shown(gate), { filetype = 'markdown', root = client.root_dir })
-  vim.keymap.set('n', '<CR>', '<Cmd>Baton gate<CR>', { buffer = bufnr, desc = 'Baton: answer' })
+  vim.keymap.set('n', '<CR>', function()
+    local file = file_in(vim.api.nvim_get_current_line())
+    if file then
+      go_to_file(client.root_dir, file)
+    else
+      vim.cmd('Baton gate')
+    end
+  end, { buffer = bufnr, desc = 'Baton: answer, or open the file of this line' })
+  vim.keymap.set('n', 'gf', function()
+    go_to_file(client.root_dir, file_in(vim.api.nvim_get_current_line()) or vim.fn.expand('<cfile>'))
+  end, { buffer = bufnr, desc = 'Baton: open the file under the cursor' })
   vim.keymap.set('n', 'c', function()
     require('baton.plan_notes').add(client, bufnr, vim.api.nvim_win_get_cursor(0)[1])
   end, { buffer = bufnr, desc = 'Baton: a note on what stands here' })
@@ -138,6 +204,7 @@ local function show(client, gate)
     window = vim.api.nvim_open_win(bufnr, false, placement())
     view.plain_window(window)
     vim.wo[window][0].conceallevel = 2
+    require('baton.plan_notes').draw(client.root_dir, require('baton.session').of(client.root_dir).status)
     if is_float() then
       -- Another file opened in it would go with it.
       vim.wo[window].winfixbuf = true
@@ -306,14 +373,13 @@ function M.revise(client, feedback)
 end
 
 local function approve_some(client, gate)
-  local ids = vim.tbl_map(function(task)
-    return task.id
-  end, gate.tasks or {})
-  local prompt = require('baton.session').labelled(client.root_dir, 'Approve these tasks: ')
-  vim.ui.input({ prompt = prompt, default = table.concat(ids, ' ') }, function(text)
-    local chosen = text and vim.split(text, '[%s,]+', { trimempty = true }) or {}
-    if #chosen > 0 and still_waits(client, gate) then
-      approve(client, gate.plan_sha256, { tasks = chosen })
+  require('baton.pick').ask(client.root_dir, gate.tasks or {}, function(chosen)
+    if not chosen then
+      return view.say('the plan still waits. :Baton gate', nil, { root = client.root_dir })
+    end
+    if still_waits(client, gate) then
+      -- All of them is the whole plan.
+      approve(client, gate.plan_sha256, { tasks = #chosen < #gate.tasks and chosen or nil })
     end
   end)
 end

@@ -129,6 +129,22 @@ function M.restore(words)
   end)
 end
 
+--- What the last review says of the whole, in a line; nil where there is none. It is asked of the review itself: the
+--- status has its issues only.
+---@param root? string
+---@return string?
+function M.summary(root)
+  local file = root and io.open(vim.fs.joinpath(root, project.MEMORY, 'review.json'))
+  if not file then
+    return nil
+  end
+  local ok, review = pcall(vim.json.decode, file:read('*a'))
+  file:close()
+  local summary = ok and type(review) == 'table' and type(review.summary) == 'string' and review.summary or ''
+  summary = vim.trim((table.concat(view.lines(summary), ' '):gsub('%s+', ' ')))
+  return summary ~= '' and summary or nil
+end
+
 --- The issues as a quickfix list.
 function M.list()
   client.call('baton.status', nil, function(status, server)
@@ -163,7 +179,8 @@ function M.list()
       }
     end
     local label = require('baton.session').label(server.root_dir)
-    local title = 'Baton: issues' .. (label and ' of ' .. label or '')
+    local summary = M.summary(server.root_dir)
+    local title = 'Baton: issues' .. (label and ' of ' .. label or '') .. (summary and ': ' .. summary or '')
     vim.fn.setqflist({}, ' ', { title = title, items = items })
     vim.cmd('botright copen')
   end)

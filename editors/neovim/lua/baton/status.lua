@@ -1,6 +1,7 @@
 --- Where a workflow stands, as a page: what the server says, and what can be done.
 
 local cost = require('baton.cost')
+local issues = require('baton.issues')
 local session = require('baton.session')
 local view = require('baton.view')
 local ways = require('baton.ways')
@@ -133,9 +134,14 @@ end
 
 ---@param add fun(format: string, ...)
 ---@param status baton.Status
-local function add_findings(add, status)
-  if #status.issues > 0 then
+---@param root? string
+local function add_findings(add, status, root)
+  local summary = issues.summary(root)
+  if #status.issues > 0 or summary then
     add('')
+    if summary then
+      add('%-6s %s', 'Review', summary)
+    end
     for _, issue in ipairs(status.issues) do
       local state = vim.list_contains({ 'fixed', 'dismissed' }, issue.state) and issue.state .. ' ' or ''
       local place = issue.placed == false and issue.file .. ' (no place in the code was found)'
@@ -153,10 +159,11 @@ end
 
 --- The page, what the rows of it stand for that can be done, and the rows that stand for a log.
 ---@param status? baton.Status
+---@param root? string The project, whose review may say more.
 ---@return string[]
 ---@return table<integer, baton.Way>
 ---@return table<integer, string>
-function M.lines(status)
+function M.lines(status, root)
   if not status then
     return { 'Nothing was run here yet. :Baton run {task}' }, {}, {}
   end
@@ -168,7 +175,7 @@ function M.lines(status)
   local rows = add_ways(add, lines, status)
   add_work(add, status)
   local logs = add_checks(add, lines, status)
-  add_findings(add, status)
+  add_findings(add, status, root)
   return lines, rows, logs
 end
 
@@ -227,7 +234,7 @@ end
 function M.open(mods)
   require('baton.client').with(function(client)
     session.refresh(client, function(status)
-      local lines, rows, logs = M.lines(status)
+      local lines, rows, logs = M.lines(status, client.root_dir)
       local bufnr = view.open('status', lines, { mods = mods, root = client.root_dir, filetype = 'baton' })
       bind(bufnr, rows, logs, status)
       vim.wo[0][0].winbar = title(client.root_dir)
@@ -245,7 +252,7 @@ function M.refresh(root, status)
   if bufnr < 0 or #vim.fn.win_findbuf(bufnr) == 0 or vim.b[bufnr].baton_root ~= root then
     return
   end
-  local lines, rows, logs = M.lines(status)
+  local lines, rows, logs = M.lines(status, root)
   view.buffer('status', lines, { root = root })
   bind(bufnr, rows, logs, status)
 end
