@@ -220,6 +220,19 @@ local function ends(outcome, message, ways)
   fake.event({ status = 'done', run = outcome, outcome = outcome, message = message, ways_on = ways })
   t.hear(message:sub(1, 8))
 end
+-- Whoever looks at the page sees it there, and the cursor stays on the line it is on.
+local lines = vim.api.nvim_buf_get_lines(0, 0, -1, true)
+vim.api.nvim_win_set_cursor(0, { #lines, 0 })
+t.said = {}
+fake.event({ status = 'started', run = 'seen' })
+local seen = { state = 'failed', headline = 'failed', summary = 'It broke.', ways_on = { RETRY, CHANGES, UNDO } }
+draw(fake.status_of(seen))
+fake.event({ status = 'done', run = 'seen', outcome = 'failed', message = 'It broke.', ways_on = { RETRY } })
+t.same(t.said, {})
+t.holds(t.text(), 'It broke.')
+t.same(vim.api.nvim_get_current_line(), lines[#lines])
+-- Whoever is elsewhere is told.
+vim.api.nvim_exec_autocmds('FocusLost', {})
 ends('failed', 'The key was refused; baton.workflow goes on, or `baton run`.', { KEY, RETRY })
 t.same(t.said, { 'The key was refused; :Baton run goes on, or :Baton run. (:Baton)' })
 t.same(#require('baton.question').pending(), 1)

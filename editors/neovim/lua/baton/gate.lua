@@ -168,9 +168,13 @@ end
 --- The words above the plan, as far as they fit.
 local function winbar(client, gate)
   local keys = '<CR> answer · c note · s send · q close'
-  local words = ('%s waits · %s'):format(M.title(gate, client.root_dir), keys)
-  local fits = vim.fn.strdisplaywidth(words) < vim.api.nvim_win_get_width(window)
-  return ' ' .. (fits and words or keys):gsub('%%', '%%%%')
+  local words =
+    { ('%s waits · %s'):format(M.title(gate, client.root_dir), keys), keys, '<CR> answer · c note · s send' }
+  local width = vim.api.nvim_win_get_width(window)
+  local fits = vim.iter(words):find(function(one)
+    return vim.fn.strdisplaywidth(one) < width
+  end) or '<CR> answer'
+  return ' ' .. fits:gsub('%%', '%%%%')
 end
 
 --- Show the plan; the cursor stays where it is.

@@ -54,6 +54,7 @@
 ---@field usage? baton.Usage
 ---@field plan_md? string
 ---@field plan_json? string
+---@field previous? { plan_version: integer, plan_md: string } The plan before.
 
 ---@class baton.Issue
 ---@field id string
@@ -102,6 +103,7 @@
 ---@field sandbox? string What keeps them from everything else, and why.
 ---@field issues baton.Issue[]
 ---@field gate? baton.Gate
+---@field notes? { line: integer, task?: string, text: string }[] Notes on the plan that were not sent.
 ---@field faults? { file: string, line: integer, column: integer, code: string, message: string }[]
 ---@field usage baton.Usage
 ---@field next string

@@ -73,12 +73,33 @@ function M.say(message, level, opts)
   end
 end
 
+local has_focus = true
+vim.api.nvim_create_autocmd({ 'FocusGained', 'FocusLost' }, {
+  group = vim.api.nvim_create_augroup('baton.focus', {}),
+  desc = 'Baton: whether anyone looks',
+  callback = function(event)
+    has_focus = event.event == 'FocusGained'
+  end,
+})
+
+--- Whether the user looks at the page of this project, which tells all of it as it happens.
+---@param root? string
+---@return boolean
+local function is_looked_at(root)
+  local bufnr = vim.api.nvim_get_current_buf()
+  local is_page = vim.api.nvim_buf_get_name(bufnr) == 'baton://status' and vim.b[bufnr].baton_root == root
+  return root ~= nil and has_focus and is_page
+end
+
 --- Say what waits for the user. Whoever types would miss it, since the mode is shown where messages are: they see it in
---- the corner, and are told when they are done.
+--- the corner, and are told when they are done. Whoever looks at the page of the project sees it there.
 ---@param message string
 ---@param still_true fun(): boolean
 ---@param root? string The project it is about.
 function M.announce(message, still_true, root)
+  if is_looked_at(root) then
+    return require('baton.log').add(message)
+  end
   local opts = { root = root, still_true = still_true }
   M.say(message, vim.log.levels.WARN, opts)
   if vim.api.nvim_get_mode().mode == 'n' or not notifies_in_the_command_line() then
