@@ -40,7 +40,9 @@ local known = {}
 for _, command in ipairs(server.server_capabilities.executeCommandProvider.commands) do
   known[command] = true
 end
-t.same(used, known, 'the commands used here, and those of the server')
+for command in pairs(known) do
+  t.same(used[command], true, command .. ' cannot be run here')
+end
 -- And the page on other editors names them all.
 local page = t.file(vim.env.TEST_PLUGIN .. '/../README.md')
 for command in pairs(known) do

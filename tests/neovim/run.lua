@@ -95,7 +95,7 @@ t.same(shown('src/t2.rs'), {
 vim.cmd('Baton issues')
 local list = t.wait('a quickfix list', function()
   local found = vim.fn.getqflist({ title = true, items = true })
-  return found.title == 'Baton: issues' and found.items
+  return vim.startswith(found.title, 'Baton: issues: ') and found.items
 end)
 t.same(#list, 4)
 t.same({ vim.fn.bufname(list[1].bufnr), list[1].lnum, list[1].type, list[1].text }, {

@@ -32,6 +32,10 @@ def has(neovim, command):
     )
 
 
+def buffer_name(neovim):
+    return neovim.lua("return vim.api.nvim_buf_get_name(0)")
+
+
 def plan_waits(neovim, version):
     neovim.wait(f"plan {version}", lambda: neovim.lua(
         "local waiting = require('baton.question').pending()[1]"
@@ -54,7 +58,7 @@ def notes(neovim):
     """A round of notes: read, note, send, the next plan."""
     begun = time.monotonic()
     neovim.choose("Read the Plan")
-    neovim.sees("c note")
+    neovim.wait("the cursor in the plan", lambda: buffer_name(neovim) == "baton://plan")
     neovim.type("/### T2<CR>c")
     neovim.sees("Note on T2:")
     neovim.type("Keep its name.<CR>And its type.")

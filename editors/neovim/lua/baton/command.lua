@@ -350,10 +350,18 @@ M.subcommands = {
     end,
   },
   notes = {
-    uses = { 'baton.sendNotes' },
-    run = function()
+    uses = { 'baton.sendNotes', 'baton.discardNotes' },
+    takes = '[discard]',
+    complete = function()
+      return { 'discard' }
+    end,
+    run = function(call)
+      local does = call.words[1] == 'discard' and 'discard' or not call.words[1] and 'send'
+      if not does then
+        return view.fail(':Baton notes takes `discard` or nothing')
+      end
       require('baton.client').with(function(client)
-        require('baton.plan_notes').send(client)
+        require('baton.plan_notes')[does](client)
       end)
     end,
   },

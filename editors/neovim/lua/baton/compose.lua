@@ -7,7 +7,7 @@ local view = require('baton.view')
 local M = {}
 
 --- The widest and the highest that the float is, in columns and lines.
-local WIDEST, HIGHEST = 76, 10
+local WIDEST, HIGHEST = 76, 6
 
 ---@param title string
 ---@return vim.api.keyset.win_config
@@ -43,8 +43,18 @@ end
 local function bind(bufnr, window, finish)
   local function map(modes, key, is_sent, desc)
     vim.keymap.set(modes, key, function()
+      if vim.api.nvim_get_mode().mode == 'n' then
+        return finish(is_sent)
+      end
+      -- What is said while the mode changes would be wiped from the screen.
+      vim.api.nvim_create_autocmd('ModeChanged', {
+        pattern = '*:n',
+        once = true,
+        callback = vim.schedule_wrap(function()
+          finish(is_sent)
+        end),
+      })
       vim.cmd.stopinsert()
-      finish(is_sent)
     end, { buffer = bufnr, nowait = true, desc = 'Baton: ' .. desc })
   end
   map('n', '<CR>', true, 'send this')

@@ -38,8 +38,8 @@ local function who_pays(models)
   )
 end
 
---- What is said above the plan, a paragraph each: what was done elsewhere, what counts as absent, what it has cost, who
---- pays, and that nothing will be run where that is so. What the plan touches and may cost stands in the plan itself.
+--- What is said above the plan, a paragraph each: what was done elsewhere, what counts as absent, what it has cost.
+--- What the plan touches and may cost stands in the plan itself.
 ---@param gate baton.Gate
 ---@return string[]
 local function above(gate)
@@ -51,6 +51,14 @@ local function above(gate)
   if usage and usage ~= vim.NIL and cost.tokens(usage) > 0 then
     said[#said + 1] = ('Used: %s so far'):format(cost.words(usage))
   end
+  return said
+end
+
+--- What is said below it: who pays, and that nothing will be run where that is so.
+---@param gate baton.Gate
+---@return string[]
+local function below(gate)
+  local said = {}
   if #(gate.models or {}) > 0 then
     said[#said + 1] = 'Models: ' .. table.concat(view.lines(who_pays(gate.models)), ' ')
   end
@@ -69,6 +77,9 @@ local function shown(gate)
     -- Paragraphs of their own, below the title.
     table.insert(lines, 2 * at, '')
     table.insert(lines, 2 * at + 1, words)
+  end
+  for _, words in ipairs(below(gate)) do
+    vim.list_extend(lines, { '', words })
   end
   return lines
 end

@@ -155,6 +155,20 @@ function M.send(client)
   end)
 end
 
+--- Take the notes out of plan.md, which is written anew on the disk.
+---@param client vim.lsp.Client
+function M.discard(client)
+  local unsaved = require('baton.unsaved')
+  local bufnr = unsaved.of_file(plan_md(client.root_dir))
+  if bufnr and not unsaved.save({ bufnr }) then
+    return
+  end
+  baton.execute(client, 'baton.discardNotes', nil, function()
+    require('baton.buffers').check(client.root_dir)
+    view.say('the notes are discarded', nil, { root = client.root_dir })
+  end)
+end
+
 --- Before a plan is approved: what becomes of notes that were not sent.
 ---@param client vim.lsp.Client
 ---@param approve fun()
