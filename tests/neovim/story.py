@@ -121,12 +121,17 @@ def back(neovim):
         neovim.sees("Workflows, newest first")
         shows("12 history", neovim, "Make both answer 1")
         neovim.type("1<CR>")
-        neovim.sees("Undo")
+        neovim.sees("1: Undo")
         shows("13 what to do with it", neovim, "Log")
-    neovim.type("q<CR>:Baton! undo<CR>")
+        neovim.choose("Undo")
+        neovim.sees("Undo what agents did? It would restore")
+        shows("14 what would be undone", neovim, "src/t2.rs", "2: Leave everything as it is")
+        neovim.choose("Undo")
+    else:
+        neovim.type(":Baton! undo<CR>")
     neovim.wait("all is as it was", lambda: "    0" in pathlib.Path("src/t1.rs").read_text())
     neovim.sees("pub fn t1")
-    shows("14 undone", neovim, "0")
+    shows("15 undone", neovim, "0")
 
 
 def main():

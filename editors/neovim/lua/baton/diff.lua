@@ -161,6 +161,7 @@ local function ask(client, arguments, result)
     go = 'Save All and ' .. verb
     prompt = ('%s Not saved: %s.'):format(prompt, unsaved.names(root, changed))
   end
+  vim.cmd.redraw()
   vim.ui.select({ go, 'Leave everything as it is' }, {
     prompt = require('baton.session').labelled(root, prompt .. ' '),
     kind = 'baton_undo',

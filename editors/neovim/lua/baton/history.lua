@@ -71,6 +71,8 @@ local function ask_what(client, past)
   if #ways == 0 then
     return view.say('nothing can be done with this one', nil, { root = client.root_dir })
   end
+  -- A list in the command line would begin below the one before.
+  vim.cmd.redraw()
   vim.ui.select(ways, {
     prompt = session.labelled(client.root_dir, M.line(past) .. ' '),
     kind = 'baton_past_workflow',
