@@ -207,3 +207,26 @@ fn the_scheme_is_registered_only_where_the_client_takes_that() {
         assert_eq!(client.quit(), Some(0), "{capability}");
     }
 }
+
+#[test]
+fn a_client_is_told_when_a_document_that_it_has_has_changed() {
+    let session = Session::new(&workspace(1));
+    let api = MessagesApi::start(crate::support::replies::goes_well(&[&[own("T1")]]));
+    let mut client = session.language_server(&api);
+    let mut params = session.initialize_params();
+    params["capabilities"]["workspace"]["textDocumentContent"] = json!({ "dynamicRegistration": true });
+    client.initialize(params);
+    let request = client.wait_for("client/registerCapability");
+    client.answer(&request, Value::Null);
+    let (run, question) = client.run_to_gate("Do it");
+    let uri = format!("baton:/log/{run}.md");
+    let at_the_gate = document(&mut client, &uri).unwrap();
+    client.answer(&question, json!({ "title": "Approve" }));
+    let refresh = client.wait_for("workspace/textDocumentContent/refresh");
+    assert_eq!(refresh["params"], json!({ "uri": uri }));
+    client.answer(&refresh, Value::Null);
+    assert_ne!(document(&mut client, &uri).unwrap(), at_the_gate);
+    // It may have changed once more since; that is not read here.
+    client.shut_down();
+    assert_eq!(client.disconnect(), Some(0));
+}

@@ -27,6 +27,7 @@ use crate::lsp::offers::code_actions;
 use crate::lsp::run::runs;
 use crate::lsp::text::documents::{Change, Documents};
 use crate::lsp::text::position::Encoding;
+use crate::lsp::virtual_documents::shown::ShownDocuments;
 use crate::lsp::virtual_documents::{self, NoDocument};
 use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
@@ -49,6 +50,8 @@ pub(crate) struct Server {
     table: &'static Table,
     capabilities: OnceLock<Capabilities>,
     documents: Documents,
+    /// What the client has of the server's own documents.
+    shown: ShownDocuments,
 }
 
 impl Server {
@@ -60,7 +63,8 @@ impl Server {
         table: &'static Table,
     ) -> LspService<Self> {
         let (capabilities, documents) = (OnceLock::new(), Documents::default());
-        let server = Self { client, folders, root, table, capabilities, documents };
+        let shown = ShownDocuments::default();
+        let server = Self { client, folders, root, table, capabilities, documents, shown };
         // What it would send to the client goes through `Client`, which needs no socket.
         let (service, _socket) = LspService::build(|_| server)
             .custom_method("window/workDoneProgress/cancel", Self::cancel_progress)
@@ -80,6 +84,19 @@ impl Server {
         let capabilities = self.capabilities.get().copied().unwrap_or_default();
         let folder = Folder::new(path, self.client.clone(), capabilities, self.documents.clone(), self.table);
         self.folders.add(folder.clone()).then_some(folder)
+    }
+
+    /// Start the work of an opened folder: settings, diagnostics, documents, and the offer to resume an interrupted workflow.
+    fn open(&self, folder: Arc<Folder>) {
+        folder.request_settings();
+        if self.client.takes_documents() {
+            self.shown.follow(self.folders.clone(), folder.clone());
+        }
+        folder.clone().keep_refreshed();
+        tokio::spawn(async move {
+            folder.refresh().await;
+            runs::offer_interrupted(folder).await;
+        });
     }
 
     /// Register for changed settings, where the client requires that.
@@ -117,6 +134,9 @@ impl Server {
     /// `workspace/textDocumentContent`, which is answered in any client.
     async fn document_content(&self, params: DocumentContentParams) -> Result<DocumentContent> {
         let text = virtual_documents::text(&self.folders, &params.uri).await;
+        if let Ok(text) = &text {
+            self.shown.note(&params.uri, text);
+        }
         text.map(|text| DocumentContent { text }).map_err(|error| {
             let code = match &error {
                 NoDocument::Uri(_) => ErrorCode::InvalidParams,
@@ -194,7 +214,7 @@ impl LanguageServer for Server {
         self.register_settings();
         self.register_documents();
         for folder in self.folders.all() {
-            open(folder);
+            self.open(folder);
         }
     }
 
@@ -262,20 +282,10 @@ impl LanguageServer for Server {
         }
         for path in params.event.added.iter().filter_map(|folder| from_proto::path(&folder.uri)) {
             if let Some(folder) = self.add_folder(path) {
-                open(folder);
+                self.open(folder);
             }
         }
     }
-}
-
-/// Start the work of an opened folder: settings, diagnostics, and the offer to resume an interrupted workflow.
-fn open(folder: Arc<Folder>) {
-    folder.request_settings();
-    folder.clone().keep_refreshed();
-    tokio::spawn(async move {
-        folder.refresh().await;
-        runs::offer_interrupted(folder).await;
-    });
 }
 
 fn advertised(encoding: Encoding, phases: &Phases) -> ServerCapabilities {

@@ -17,6 +17,7 @@ use crate::lsp::folder::Folder;
 use crate::lsp::folder::folders::Folders;
 use crate::lsp::offers::code_actions::{ActionTarget, PlacedIssue, code_actions};
 use crate::lsp::offers::hover::{HoverIssue, hover};
+use crate::lsp::offers::hunks::{self, placed::PlacedHunk};
 use crate::lsp::offers::lenses::{Lens, lenses};
 use crate::lsp::offers::snapshot::Snapshot;
 use crate::lsp::offers::task_hover::task_hover;
@@ -27,15 +28,19 @@ use crate::lsp::wire::to_proto;
 /// `textDocument/codeAction`.
 pub(crate) async fn actions(folders: &Folders, params: CodeActionParams) -> Option<CodeActionResponse> {
     let (folder, document) = read_document(folders, &params.text_document.uri).await?;
-    let Document { snapshot, file, text, issues, encoding } = &document;
-    let target = ActionTarget { file, text, issues, range: params.range, encoding: *encoding };
+    let Document { snapshot, file, text, issues, hunks, encoding } = &document;
+    let target = ActionTarget { file, text, issues, hunks, range: params.range, encoding: *encoding };
     Some(code_actions(snapshot, target, &params.context, folder.capabilities.actions))
 }
 
 /// `textDocument/codeLens`.
 pub(crate) async fn code_lenses(folders: &Folders, params: CodeLensParams) -> Option<Vec<CodeLens>> {
-    let (_, document) = read_document(folders, &params.text_document.uri).await?;
-    let lenses = lenses(&document.snapshot, &document.file, &document.text);
+    let (folder, document) = read_document(folders, &params.text_document.uri).await?;
+    let Document { snapshot, file, text, hunks, .. } = &document;
+    let mut lenses = lenses(snapshot, file, text);
+    if folder.capabilities.hunk_lenses {
+        lenses.extend(hunks::lenses(snapshot, file, hunks));
+    }
     Some(lenses.iter().map(Lens::to_proto).collect())
 }
 
@@ -66,6 +71,8 @@ struct Document {
     text: Arc<Text>,
     /// The open issues of the file.
     issues: Vec<PlacedIssue>,
+    /// The changes of agents in it.
+    hunks: Arc<[PlacedHunk]>,
     encoding: Encoding,
 }
 
@@ -83,12 +90,18 @@ async fn read_document(folders: &Folders, uri: &Url) -> Option<(Arc<Folder>, Doc
         .into_iter()
         .map(|ShownIssue { phase, base, issue, range }| PlacedIssue { phase, base, issue, range })
         .collect();
-    let (open, encoding) = (folder.documents.text(&path), folder.documents.encoding());
+    let (open, encoding) = (folder.documents.get(&path), folder.documents.encoding());
+    let of = folder.clone();
     let read = folder.with_files(move |files| {
         let snapshot = Snapshot::of(files)?.with_folder_uri(folder_uri);
         let on_disk = || files.text(&file).map(|text| Arc::new(Text::new(text)));
-        let Some(text) = open.or_else(on_disk) else { return Ok(None) };
-        Ok(Some(Document { snapshot, file, text, issues, encoding }))
+        let text = open.as_ref().map(|document| document.text.clone());
+        let Some(text) = text.or_else(on_disk) else { return Ok(None) };
+        let hunks = match snapshot.is_memory(&file) {
+            true => Arc::default(),
+            false => of.hunks(files, &file, open.as_ref())?,
+        };
+        Ok(Some(Document { snapshot, file, text, issues, hunks, encoding }))
     });
     match read.await {
         Ok(document) => document.map(|document| (folder, document)),

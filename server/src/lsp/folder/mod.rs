@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types::request::WorkspaceConfiguration;
@@ -22,20 +22,23 @@ use tower_lsp::lsp_types::{ConfigurationItem, ConfigurationParams, MessageType, 
 use self::allowance::Allowance;
 use self::current_run::CurrentRun;
 use crate::config::{self, ConfigErrors, Loaded, Settings, WORKSPACE_FILE};
+use crate::contracts::RepoPath;
 use crate::lsp::board::Board;
 use crate::lsp::files::editor_services;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::settings::EditorSettings;
 use crate::lsp::files::{Files, blocking};
+use crate::lsp::offers::hunks::cache::{HunkCache, HunkSource};
+use crate::lsp::offers::hunks::{self, placed::PlacedHunk};
 use crate::lsp::offers::lens_refresh::LensRefresh;
-use crate::lsp::text::documents::Documents;
+use crate::lsp::text::documents::{Document, Documents};
 use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::window;
 use crate::memory::Store;
 use crate::models::Models;
 use crate::workflow::{self, GateSources, Status, StatusReader, Table};
-use crate::workspace::OpenBuffers;
+use crate::workspace::{OpenBuffers, read_as_editor};
 
 /// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,7 +53,7 @@ pub(crate) struct Folder {
     /// The documents open in the editor.
     pub(crate) documents: Documents,
     /// Its lenses.
-    pub(crate) lenses: LensRefresh,
+    lenses: LensRefresh,
     /// The same, as the workspace of its files sees them.
     buffers: OpenBuffers,
     /// The active run. Locked while a run starts, so that there is never a second one.
@@ -65,6 +68,10 @@ pub(crate) struct Folder {
     allowed: std::sync::Mutex<Allowance>,
     /// The task that asks a person how to continue, until it is answered or withdrawn.
     question: std::sync::Mutex<Option<AbortHandle>>,
+    /// Notified when its memory was read anew.
+    pub(crate) refreshed: watch::Sender<()>,
+    /// What agents changed in its files, hunk by hunk.
+    hunks: Arc<HunkCache>,
     /// The phases of the program.
     pub(crate) table: &'static Table,
 }
@@ -95,6 +102,8 @@ impl Folder {
             settings: EditorSettings::new(),
             allowed: std::sync::Mutex::default(),
             question: std::sync::Mutex::default(),
+            refreshed: watch::Sender::new(()),
+            hunks: Arc::default(),
             table,
         })
     }
@@ -186,7 +195,30 @@ impl Folder {
     /// Bring diagnostics and lenses up to date with these files.
     pub(crate) async fn refresh_from(&self, files: &Files) {
         self.board.refresh(files).await;
-        self.lenses.refresh(files).await;
+        self.refresh_offers(files).await;
+    }
+
+    /// Bring lenses, and what is known of the files' hunks, up to date with these files.
+    pub(crate) async fn refresh_offers(&self, files: &Files) {
+        self.hunks.invalidate();
+        let hunks = self.capabilities.hunk_lenses.then(|| self.hunks.clone());
+        self.lenses.refresh(files, hunks).await;
+        self.refreshed.send_replace(());
+    }
+
+    /// The hunks of a file, in the text that the editor shows.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn hunks(
+        &self,
+        files: &Files,
+        file: &RepoPath,
+        open: Option<&Document>,
+    ) -> Result<Arc<[PlacedHunk]>, Refused> {
+        let path = self.path.join(file.as_str());
+        let (read, load) = (|| read_as_editor(&path), || hunks::load(files));
+        self.hunks.in_file(&HunkSource { file, open, read: &read, load: &load })
     }
 
     /// Keep diagnostics and lenses up to date until the folder is closed.

@@ -6,6 +6,7 @@ use tower_lsp::lsp_types::{
     Diagnostic, NumberOrString, Range,
 };
 
+use super::hunks::{self, placed::PlacedHunk};
 use super::lenses::{cannot_fix, cannot_fix_of_base, lenses};
 use super::offer::Offer;
 use super::plan_this::plan_this;
@@ -44,6 +45,8 @@ pub(crate) struct ActionTarget<'a> {
     pub(crate) text: &'a Text,
     /// The open issues of the file.
     pub(crate) issues: &'a [PlacedIssue],
+    /// The changes of agents in it.
+    pub(crate) hunks: &'a [PlacedHunk],
     /// The selection, or the cursor.
     pub(crate) range: Range,
     /// The encoding of positions.
@@ -71,6 +74,8 @@ pub(crate) fn code_actions(
     let lines = target.range.start.line as usize..=target.range.end.line as usize;
     let on_lines = lenses(snapshot, target.file, target.text).into_iter().filter(|lens| lines.contains(&lens.line));
     actions.extend(on_lines.map(|lens| Action::new(CodeActionKind::QUICKFIX, lens.offer)));
+    let on_hunks = hunks::on_lines(snapshot, target.file, target.hunks, &lines);
+    actions.extend(on_hunks.into_iter().map(|offer| Action::new(CodeActionKind::QUICKFIX, offer)));
     actions.retain(|action| is_asked_for(&action.kind, context));
     actions.into_iter().filter_map(|action| action.to_proto(client)).collect()
 }
@@ -256,7 +261,7 @@ mod tests {
         };
         let issues: Vec<PlacedIssue> = snapshot.memory.open_issues().map(place_of).collect();
         let (text, encoding) = (Text::new(TEXT), Encoding::Utf16);
-        let target = ActionTarget { file: &file, text: &text, issues: &issues, range, encoding };
+        let target = ActionTarget { file: &file, text: &text, issues: &issues, hunks: &[], range, encoding };
         code_actions(snapshot, target, &serde_json::from_value(context).unwrap(), client)
     }
 
@@ -366,7 +371,8 @@ mod tests {
         let (text, encoding) = (Text::new(plan_text()), Encoding::Utf16);
         let context = CodeActionContext::default();
         let at = |line| {
-            let target = ActionTarget { file: &file, text: &text, issues: &[], range: lines(line, line), encoding };
+            let target =
+                ActionTarget { file: &file, text: &text, issues: &[], hunks: &[], range: lines(line, line), encoding };
             titles(&code_actions(&snapshot, target, &context, ALL)).join(", ")
         };
         assert_eq!(at(0), "Baton: approve plan (2 tasks), Baton: reject plan");

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tower_lsp::lsp_types::request::CodeLensRefresh;
 
+use super::hunks::cache::HunkCache;
+use super::hunks::load;
+use super::hunks::placed::PlacedHunk;
 use super::lenses::{Lens, lenses};
 use super::snapshot::Snapshot;
 use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
@@ -19,9 +22,12 @@ pub(crate) struct LensRefresh {
     client: Client,
     /// Whether the client takes the request.
     supported: bool,
-    known: Mutex<Option<Vec<Lens>>>,
+    known: Mutex<Option<KnownLenses>>,
     requests: Arc<AtomicU8>,
 }
+
+/// What the client's lenses are made of: those of the memory, and the hunks of the files.
+type KnownLenses = (Vec<Lens>, Vec<(RepoPath, Vec<PlacedHunk>)>);
 
 /// No request is under way.
 const IDLE: u8 = 0;
@@ -36,13 +42,18 @@ impl LensRefresh {
         Self { client, supported, known: Mutex::default(), requests: Arc::default() }
     }
 
-    /// Read the lenses of a folder, and have the client request them when they differ from before.
-    pub(crate) async fn refresh(&self, files: &Files) {
+    /// Read the lenses of a folder, and have the client request them when they differ from before. `hunks` are those of its
+    /// files, where the client wants lenses of them.
+    pub(crate) async fn refresh(&self, files: &Files, hunks: Option<Arc<HunkCache>>) {
         if !self.supported {
             return;
         }
         let files = files.clone();
-        match blocking(move || lenses_on_disk(&files)).await {
+        let found = blocking(move || {
+            let of_files = hunks.map(|hunks| hunks.all(&|| load(&files))).transpose()?;
+            Ok((lenses_on_disk(&files)?, of_files.unwrap_or_default()))
+        });
+        match found.await {
             Ok(found) => {
                 let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).replace(found.clone());
                 // Before the first reading the client cannot have others.

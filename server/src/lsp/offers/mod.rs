@@ -6,6 +6,7 @@
 
 pub(crate) mod code_actions;
 pub(crate) mod hover;
+pub(crate) mod hunks;
 pub(crate) mod lens_refresh;
 pub(crate) mod lenses;
 pub(crate) mod offer;

@@ -194,9 +194,12 @@ async fn show_events(
     if happened.iter().any(changes_issues) {
         folder.refresh_from(files).await;
     }
-    // What can be done changes with the phases, and at the gate.
-    if happened.iter().any(|event| event.status != EventStatus::Progress && event.task.is_none()) {
-        folder.lenses.refresh(files).await;
+    // What can be done changes with the phases, at the gate, and with what a task has published.
+    let changes_offers = |event: &PhaseEvent| {
+        event.status == EventStatus::Done || event.status != EventStatus::Progress && event.task.is_none()
+    };
+    if happened.iter().any(changes_offers) {
+        folder.refresh_offers(files).await;
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod before;
 pub(crate) mod log;
+pub(crate) mod shown;
 pub(crate) mod uri;
 
 use std::sync::Arc;

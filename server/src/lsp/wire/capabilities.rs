@@ -37,6 +37,8 @@ pub(crate) struct Capabilities {
     pub(crate) document_symbols: bool,
     /// It shows by itself how a run ended, and what waits when a folder is opened.
     pub(crate) outcome: bool,
+    /// It wants lenses above each change of the agents.
+    pub(crate) hunk_lenses: bool,
     /// It shows the states of phases and tasks by itself, and wants no diagnostics of them.
     pub(crate) own_status: bool,
 }
@@ -84,6 +86,7 @@ impl Capabilities {
             editor_diagnostics: wants("editorDiagnostics"),
             document_symbols: wants("documentSymbols"),
             outcome: wants("outcome"),
+            hunk_lenses: wants("hunkLenses"),
             own_status: said("statusDiagnostics") == Some(false),
         }
     }
@@ -91,7 +94,8 @@ impl Capabilities {
 
 /// What a user may set by hand in an editor without a plugin makes that editor no client of Baton's.
 fn is_own_client(options: &Map<String, Value>) -> bool {
-    options.is_empty() || options.keys().any(|option| option != "statusDiagnostics")
+    let by_hand = ["statusDiagnostics", "hunkLenses"];
+    options.is_empty() || options.keys().any(|option| !by_hand.contains(&option.as_str()))
 }
 
 #[cfg(test)]
@@ -131,7 +135,8 @@ mod tests {
             "initializationOptions": {
                 "baton": {
                     "phase": true, "gate": true, "languageModel": true, "editorDiagnostics": true,
-                    "documentSymbols": true, "outcome": true, "statusDiagnostics": false
+                    "documentSymbols": true, "outcome": true, "hunkLenses": true,
+                    "statusDiagnostics": false
                 }
             }
         });
@@ -151,6 +156,7 @@ mod tests {
             editor_diagnostics: true,
             document_symbols: true,
             outcome: true,
+            hunk_lenses: true,
             own_status: true,
         };
         assert_eq!(of(params), all);
