@@ -21,6 +21,7 @@ mod status;
 pub use changes::before_image::{BeforeImage, BeforeImages};
 pub use changes::checkpoints::{Cleaned, clean};
 pub use changes::files::{ChangedFile, Changes, diff};
+pub use changes::hunks::{FileHunks, Hunk, Hunks};
 pub use changes::rollback::rollback;
 pub use changes::rolled_back::{RollbackNote, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
 pub use changes::unverified::{moved_seals, trust_moved, unverified};

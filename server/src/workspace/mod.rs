@@ -27,6 +27,7 @@ mod found;
 mod git;
 mod globs;
 mod hunk_heading;
+mod hunks;
 mod identity;
 mod ignored;
 mod interrupt;
@@ -72,6 +73,7 @@ pub use git::{
     file_at, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
 };
 pub use globs::{BadGlobs, Globs};
+pub use hunks::{LineHunk, byte_lines, changed_except, line_hunks, without_hunks};
 pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
 pub use opened::read_as_editor;

@@ -3,9 +3,11 @@
 //! Invariants: a model's report is never taken for a change; journals that this user did not seal count as absent; a
 //! rollback is journaled as a publish, so that it can be undone and survives a kill.
 
+pub(crate) mod attribution;
 pub(crate) mod before_image;
 pub(crate) mod checkpoints;
 pub(crate) mod files;
+pub(crate) mod hunks;
 pub(crate) mod publishes;
 pub(crate) mod recover;
 pub(crate) mod reversal;
