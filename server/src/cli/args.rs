@@ -59,6 +59,8 @@ pub enum Command {
     /// Show the conversations of a run: what models were given, said and did, and what came of it
     #[command(after_help = LOG_HELP)]
     Log(LogArgs),
+    /// Keep the changes to a file, or one hunk of them: a rollback that doesn't name it passes it over
+    Keep(KeepArgs),
     /// Undo what the workflow did to your files; what you edited since is kept
     Rollback(RollbackArgs),
     /// Remove old runs with their checkpoints; the newest ones (keep_runs) and the workflow at hand stay
@@ -236,6 +238,20 @@ pub struct DiffArgs {
     /// Only what this task did
     #[arg(long, value_name = "ID", value_parser = task_id)]
     pub task: Option<String>,
+    /// Print the files and their hunks as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `baton keep`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct KeepArgs {
+    /// The file, named from the current folder; with --workspace, from that folder
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only this hunk; `baton diff` on a terminal shows the ids. May be repeated
+    #[arg(long = "hunk", value_name = "ID")]
+    pub hunks: Vec<String>,
 }
 
 /// Flags of `baton history`.
@@ -267,11 +283,14 @@ pub struct RollbackArgs {
     /// Only what was done to this file, named from the current folder; with --workspace, from that folder
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub file: Option<PathBuf>,
+    /// Only this hunk, also one that is kept; `baton diff` on a terminal shows the ids. May be repeated
+    #[arg(long = "hunk", value_name = "ID", conflicts_with_all = ["task", "workflow"])]
+    pub hunks: Vec<String>,
     /// Only tell what would become of each file
     #[arg(long)]
     pub dry_run: bool,
     /// Undo the last rollback
-    #[arg(long, conflicts_with_all = ["task", "file"])]
+    #[arg(long, conflicts_with_all = ["task", "file", "hunks"])]
     pub undo: bool,
 }
 
@@ -628,9 +647,15 @@ mod tests {
         assert_eq!(command("baton log 2026"), Command::Log(LogArgs { run: Some("2026".into()) }));
         assert_eq!(command("baton clean"), Command::Clean);
         assert_eq!(command("baton trust --moved"), Command::Trust(TrustArgs { moved: true }));
-        assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));
-        let rollback =
-            RollbackArgs { workflow: None, task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
+        assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()), json: false }));
+        let rollback = RollbackArgs {
+            workflow: None,
+            task: None,
+            file: Some("src/a.rs".into()),
+            hunks: Vec::new(),
+            dry_run: true,
+            undo: false,
+        };
         assert_eq!(command("baton rollback --file src/a.rs --dry-run"), Command::Rollback(rollback));
         let review = ReviewArgs {
             base: "origin/main".into(),

@@ -15,6 +15,7 @@ mod doctor;
 mod failure;
 pub mod gate;
 mod history;
+mod keep;
 mod last_line;
 mod log;
 mod lsp;
@@ -71,7 +72,8 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Dismiss(args) => dismiss::dismiss(&start, &args),
         Command::Restore(args) => dismiss::restore(&start, &args.ids),
         Command::Status(status) => status::status(&start, status.json),
-        Command::Diff(diff) => diff::diff(&start, diff.task.as_deref()),
+        Command::Diff(diff) => diff::diff(&start, &diff),
+        Command::Keep(args) => keep::keep(&start, &args),
         Command::History(args) => history::history(&start, args),
         Command::Log(args) => log::log(&start, args.run.as_deref()),
         Command::Rollback(rollback) => rollback::rollback(&start, rollback),

@@ -15,8 +15,8 @@ pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Fail
         return Err(Failure::usage("there is nothing to roll back: nothing has been run here yet"));
     };
     let file = args.file.as_deref().map(|file| session.file(file)).transpose()?;
-    let RollbackArgs { workflow, task, dry_run, undo, .. } = args;
-    let request = RollbackRequest { workflow, task, file, dry_run, undo };
+    let RollbackArgs { workflow, task, hunks, dry_run, undo, .. } = args;
+    let request = RollbackRequest { workflow, task, file, hunks, dry_run, undo };
     let report = workflow::rollback(&store, &session.workspace, &request)?;
     let code = if report.left_alone().next().is_some() { PERSON } else { 0 };
     let mut lines = vec![report_text(&report, &request)];
@@ -65,6 +65,9 @@ fn file_line(file: &RolledBack) -> String {
         RollbackOutcome::Restored => format!("restored    {path}"),
         RollbackOutcome::Deleted => format!("deleted     {path}"),
         RollbackOutcome::Merged => format!("merged      {path} (your edits since are kept)"),
+        RollbackOutcome::InPart => {
+            format!("undone      {path}: {} (the rest stays)", text::count(file.hunks.len(), "hunk"))
+        }
         RollbackOutcome::Unchanged => format!("unchanged   {path}"),
         RollbackOutcome::LeftAlone { why, before_image } => {
             let before = before_image.as_ref().map(|image| format!("; as it was before: {image}")).unwrap_or_default();

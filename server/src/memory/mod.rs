@@ -21,6 +21,7 @@ mod folder;
 mod hex;
 mod history;
 mod journal;
+mod kept;
 mod lock;
 mod plan_lock;
 mod rules;

@@ -86,7 +86,7 @@ pub use protect::{
 };
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
-    RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover, reseal,
+    RecoveredTask, Reversal, ReversalKind, TakenBack, UndoneHunk, publish, publish_reversal, records, recover, reseal,
 };
 pub use renames::{Compared, Rename, change_summaries, diffs, renames};
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};

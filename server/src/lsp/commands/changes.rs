@@ -131,7 +131,7 @@ fn request(folder: &Path, files: &Files, arguments: RollbackArguments) -> Result
     if undo && (task.is_some() || file.is_some()) {
         return Err(Refused::Usage("undo takes back the last rollback as a whole; give no task and no file".into()));
     }
-    Ok(RollbackRequest { workflow, task, file, dry_run, undo })
+    Ok(RollbackRequest { workflow, task, file, dry_run, undo, ..RollbackRequest::default() })
 }
 
 /// A file as clients name it: by its URI, by its whole path, or below the folder.

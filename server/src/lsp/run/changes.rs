@@ -116,6 +116,9 @@ pub(crate) fn outcome(file: &RolledBack) -> (&'static str, String) {
         RollbackOutcome::Restored => ("restored", "as it was before".to_owned()),
         RollbackOutcome::Deleted => ("deleted", "it was created by the workflow".to_owned()),
         RollbackOutcome::Merged => ("merged", "undone, and your edits since are kept".to_owned()),
+        RollbackOutcome::InPart => {
+            ("in_part", format!("{} undone; the rest stays", to_proto::count(file.hunks.len(), "change")))
+        }
         RollbackOutcome::Unchanged => ("unchanged", "as it should be already".to_owned()),
         RollbackOutcome::LeftAlone { why, before_image } => {
             let before = before_image.as_ref().map(|image| format!("; as it was before: {image}")).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Run folders with their journals, and what runs have used.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
@@ -11,6 +12,7 @@ use crate::memory::error::MemoryError;
 use crate::memory::files::{BASE, CANCEL, ROLLS_BACK, RUNS};
 use crate::memory::history;
 use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine, TranscriptRead};
+use crate::memory::kept;
 use crate::memory::run_id::RunId;
 use crate::memory::seal::PUBLISH;
 use crate::memory::tells::{self, Tells};
@@ -236,6 +238,31 @@ impl Store {
     pub fn tell(&self, run: &RunId, agents: &[String], text: &str) -> Result<bool, MemoryError> {
         let told = tells::append(&self.run_folder(run)?, &self.seal, run.as_str(), agents, text);
         told.map_err(|source| self.file_error("write", &format!("{RUNS}/{run}/tell.jsonl"), source))
+    }
+
+    /// Notes durably in a run's folder that a person keeps hunks of a file, by their ids.
+    ///
+    /// # Errors
+    /// When the run's folder is not there, or the lines cannot be written.
+    pub fn keep_hunks(&self, run: &RunId, path: &RepoPath, hunks: &[String]) -> Result<(), MemoryError> {
+        kept::append(&self.run_folder(run)?, &self.seal, run.as_str(), path, hunks)
+            .map_err(|source| self.file_error("write", &format!("{RUNS}/{run}/{}", kept::KEPT), source))
+    }
+
+    /// The hunks that a person keeps by the lines in the folders of these runs, each with its file. Lines that are not the
+    /// user's own count as absent.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn kept_hunks(&self, runs: &[RunId]) -> Result<BTreeSet<(RepoPath, String)>, MemoryError> {
+        let mut all = BTreeSet::new();
+        for run in runs {
+            let kept = kept::read(&self.run_folder(run)?, &self.seal, run.as_str());
+            all.extend(
+                kept.map_err(|source| self.file_error("read", &format!("{RUNS}/{run}/{}", kept::KEPT), source))?,
+            );
+        }
+        Ok(all)
     }
 
     /// Whether someone asked to stop a run.

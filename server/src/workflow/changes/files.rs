@@ -62,19 +62,28 @@ impl Changes {
     }
 
     fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
+        Self::in_journal(store, workspace, &journal(store)?, wanted)
+    }
+
+    /// The same by these publishes of a workflow, those included that were rolled back.
+    pub(super) fn in_journal(
+        store: &Store,
+        workspace: &Workspace,
+        journal: &[Publish],
+        wanted: impl Fn(&PublishRecord) -> bool,
+    ) -> Result<Self, PhaseError> {
         let mut files: BTreeMap<RepoPath, ChangedFile> = BTreeMap::new();
-        let journal = journal(store)?;
-        let standing = in_effect(journal.clone());
+        let standing = in_effect(journal.to_vec());
         for (at, publish) in standing.iter().enumerate().filter(|(_, publish)| wanted(&publish.record)) {
             let record = &publish.record;
             for file in &record.files {
                 if !files.contains_key(&file.path) {
-                    let (Publish { folder, .. }, first) = without_taken_back(&journal, publish, file);
+                    let (Publish { folder, .. }, first) = without_taken_back(journal, publish, file);
                     let before =
                         first.before(folder).map_err(|source| store.file_error("read", "a before-image", source))?;
                     let now = ChangedFile::now(workspace, &file.path, before);
                     let has_other_edits =
-                        is_by_others(&standing[at..], &now, &wanted) || is_edited(&journal, first, &now);
+                        is_by_others(&standing[at..], &now, &wanted) || is_edited(journal, first, &now);
                     let (path, mode_before) = (file.path.clone(), first.mode_before);
                     files.insert(path, ChangedFile { mode_before, has_other_edits, ..now });
                 }
@@ -101,6 +110,11 @@ impl Changes {
             }
         }
         Self { files }
+    }
+
+    /// A file that differs from what it was.
+    pub(super) fn file(&self, path: &RepoPath) -> Option<&ChangedFile> {
+        self.files.get(path)
     }
 
     /// The files that differ from what they were, by path.

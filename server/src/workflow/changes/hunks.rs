@@ -1,5 +1,6 @@
 //! The hunks in which files differ from what they were before the workflow.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::attribution::{Attribution, Author, Version};
@@ -58,15 +59,28 @@ impl Hunks {
     /// When a journal or a file cannot be read.
     pub fn load(store: &Store, workspace: &Workspace) -> Result<Self, PhaseError> {
         let journal = journal(store)?;
-        let changes = Changes::load(store, workspace)?;
+        let changes = Changes::in_journal(store, workspace, &journal, |_| true)?;
+        Ok(Self::of(&changes, &journal, &store.kept_hunks(&store.workflow_runs()?)?))
+    }
+
+    /// The hunks of these changes, which `journal` explains.
+    pub(super) fn of(changes: &Changes, journal: &[Publish], kept: &BTreeSet<(RepoPath, String)>) -> Self {
         let mut files = Vec::new();
         for file in changes.files().filter(|file| file.unreadable.is_none()) {
-            let hunks = hunks_of(&journal, file);
+            let mut hunks = hunks_of(journal, file);
+            for hunk in &mut hunks {
+                hunk.kept = kept.contains(&(file.path.clone(), hunk.id.clone()));
+            }
             if !hunks.is_empty() {
                 files.push(FileHunks { path: file.path.clone(), hunks });
             }
         }
-        Ok(Self { files })
+        Self { files }
+    }
+
+    /// The hunks of a file, from top to bottom.
+    pub fn in_file(&self, path: &RepoPath) -> &[Hunk] {
+        self.files.iter().find(|file| file.path == *path).map(|file| file.hunks.as_slice()).unwrap_or_default()
     }
 
     /// A hunk by its id, in any file or in this one.

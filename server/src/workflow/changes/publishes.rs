@@ -71,7 +71,9 @@ pub(crate) fn paths_in_effect(journal: &[Publish], rollback: &Publish) -> Vec<Re
     let PublishRecord { task, round, reversal, .. } = &rollback.record;
     let stands = |path: &&RepoPath| !gone.contains(&id(rollback.run.as_str(), task, *round, path));
     let mut paths: Vec<RepoPath> = Vec::new();
-    for path in reversal.iter().flat_map(|reversal| &reversal.of).flat_map(|publish| &publish.paths).filter(stands) {
+    let whole = reversal.iter().flat_map(|reversal| &reversal.of).flat_map(|publish| &publish.paths);
+    let in_part = reversal.iter().flat_map(|reversal| &reversal.hunks).map(|hunk| &hunk.path);
+    for path in whole.chain(in_part).filter(stands) {
         if !paths.contains(path) {
             paths.push(path.clone());
         }
@@ -139,5 +141,7 @@ fn by_disk_names(journal: &mut [Publish], workspace: &Workspace) {
         files.iter_mut().for_each(|file| rename(&mut file.path, &other_names));
         let taken_back = reversal.iter_mut().flat_map(|reversal| &mut reversal.of);
         taken_back.flat_map(|publish| &mut publish.paths).for_each(|path| rename(path, &other_names));
+        let in_part = reversal.iter_mut().flat_map(|reversal| &mut reversal.hunks);
+        in_part.for_each(|hunk| rename(&mut hunk.path, &other_names));
     }
 }

@@ -2,25 +2,38 @@
 
 use super::publishes::Publish;
 use super::rollback_scope::Scope;
-use super::rolled_back::{RollbackNote, RollbackOutcome, RollbackReport, RolledBack};
+use super::rolled_back::{KeptIn, RollbackNote, RollbackOutcome, RollbackReport, RolledBack};
+use super::spared::{renamed, spare};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
-use crate::workspace::{self, Edit, Image, PublishedFile, Reversal, StagedChange, TakeBack, TakenBack, Workspace};
+use crate::text::{self, count};
+use crate::workspace::{
+    self, Edit, Image, PublishedFile, Reversal, StagedChange, TakeBack, TakenBack, UndoneHunk, Workspace,
+};
 
 /// What becomes of each file.
 pub(super) struct Plan {
     pub(super) files: Vec<RolledBack>,
     pub(super) changes: Vec<StagedChange>,
     pub(super) reversal: Reversal,
+    kept: Vec<KeptIn>,
 }
 
 impl Plan {
     pub(super) fn make(store: &Store, workspace: &Workspace, scope: &Scope) -> Self {
         let Scope { kind, task, file, paths, publishes, .. } = scope;
-        let reversal = Reversal { kind: *kind, task: task.clone(), file: file.clone(), of: Vec::new() };
-        let mut plan = Self { files: Vec::new(), changes: Vec::new(), reversal };
+        let reversal =
+            Reversal { kind: *kind, task: task.clone(), file: file.clone(), of: Vec::new(), hunks: Vec::new() };
+        let mut plan = Self { files: Vec::new(), changes: Vec::new(), reversal, kept: Vec::new() };
         for path in paths {
-            let outcome = match workspace::take_back(workspace, path, &edits(&chain(publishes, path))) {
+            let taken_back = match scope.hunks.get(path) {
+                Some(named) => workspace::take_back(workspace, path, std::slice::from_ref(&named.edit)),
+                None => {
+                    let all = workspace::take_back(workspace, path, &edits(&chain(publishes, path)));
+                    plan.without_kept(scope, path, all)
+                }
+            };
+            let outcome = match taken_back {
                 TakeBack::Unchanged => RollbackOutcome::Unchanged,
                 TakeBack::Restore(change) => {
                     let deleted = change.after.is_none();
@@ -33,7 +46,7 @@ impl Plan {
                 }
                 TakeBack::LeaveAlone { why } => left_alone(store, publishes, path, why),
             };
-            plan.files.push(RolledBack { path: path.clone(), outcome });
+            plan.files.push(RolledBack { path: path.clone(), outcome, hunks: Vec::new() });
         }
         for (path, why) in workspace::blocked(workspace, &plan.changes) {
             plan.changes.retain(|change| change.path != path);
@@ -41,11 +54,58 @@ impl Plan {
                 file.outcome = left_alone(store, publishes, &path, why);
             }
         }
-        let is_taken = |file: &&RolledBack| !matches!(file.outcome, RollbackOutcome::LeftAlone { .. });
+        plan.note_hunks(scope);
+        let is_taken = |file: &&RolledBack| {
+            let is_part = match scope.hunks.get(&file.path) {
+                Some(named) => !named.is_all,
+                None => plan.kept.iter().any(|kept| kept.path == file.path),
+            };
+            !is_part && !matches!(file.outcome, RollbackOutcome::LeftAlone { .. })
+        };
         for path in plan.files.iter().filter(is_taken).map(|file| file.path.clone()).collect::<Vec<_>>() {
             plan.take(publishes, &path);
         }
         plan
+    }
+
+    /// What becomes of a file without the hunks that the user keeps.
+    fn without_kept(&mut self, scope: &Scope, path: &RepoPath, taken_back: TakeBack) -> TakeBack {
+        let spared = scope.kept.get(path).and_then(|of_file| spare(path, of_file, &taken_back));
+        let Some(spared) = spared else { return taken_back };
+        self.kept.push(KeptIn { path: path.clone(), hunks: spared.kept });
+        self.reversal.hunks.extend(spared.undone);
+        spared.outcome
+    }
+
+    /// Note which hunks are undone in files whose publishes stand.
+    fn note_hunks(&mut self, scope: &Scope) {
+        let is_changed = |changes: &[StagedChange], path: &RepoPath| changes.iter().any(|change| change.path == *path);
+        self.reversal.hunks.retain(|hunk| is_changed(&self.changes, &hunk.path));
+        let named = scope.hunks.iter().filter(|(path, _)| is_changed(&self.changes, path));
+        let named = named.flat_map(|(path, named)| named.ids.iter().map(|id| (path.clone(), id.clone())));
+        self.reversal.hunks.extend(named.map(|(path, id)| UndoneHunk { path, id }));
+        for file in &mut self.files {
+            let of_file = self.reversal.hunks.iter().filter(|hunk| hunk.path == file.path);
+            file.hunks = of_file.map(|hunk| hunk.id.clone()).collect();
+            let is_all = scope.hunks.get(&file.path).is_some_and(|named| named.is_all);
+            if !file.hunks.is_empty() && !is_all && file.outcome != RollbackOutcome::Deleted {
+                file.outcome = RollbackOutcome::InPart;
+            }
+        }
+    }
+
+    /// Whether nothing would be undone.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.reversal.of.is_empty() && self.reversal.hunks.is_empty()
+    }
+
+    /// The new ids of kept hunks that get others by this.
+    pub(super) fn kept_anew(&self, scope: &Scope) -> Vec<(RepoPath, Vec<String>)> {
+        let renamed = self.changes.iter().filter_map(|change| {
+            let ids = renamed(&change.path, scope.kept.get(&change.path)?, change);
+            (!ids.is_empty()).then(|| (change.path.clone(), ids))
+        });
+        renamed.collect()
     }
 
     /// Note that a file is taken back from every publish that is to be.
@@ -73,7 +133,8 @@ impl Plan {
     }
 
     pub(super) fn report(self, run: Option<String>, notes: impl IntoIterator<Item = RollbackNote>) -> RollbackReport {
-        RollbackReport { run, files: self.files, notes: notes.into_iter().collect() }
+        let kept = kept_note(&self.kept).map(RollbackNote::Other);
+        RollbackReport { run, files: self.files, kept: self.kept, notes: kept.into_iter().chain(notes).collect() }
     }
 
     /// What is to be said where files had to be left alone.
@@ -81,6 +142,14 @@ impl Plan {
         let is_left = |file: &RolledBack| matches!(file.outcome, RollbackOutcome::LeftAlone { .. });
         self.files.iter().any(is_left).then_some(RollbackNote::Unfinished)
     }
+}
+
+/// Which files have kept hunks, for people.
+fn kept_note(kept: &[KeptIn]) -> Option<String> {
+    let files: Vec<String> =
+        kept.iter().map(|of| format!("{} in {}", count(of.hunks.len(), "change"), of.path)).collect();
+    let files = files.join(", ");
+    (!kept.is_empty()).then(|| format!("What you keep stays as it is: {}.", text::cut(&files, 500)))
 }
 
 /// What was done to one file, oldest first.

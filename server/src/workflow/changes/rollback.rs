@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::hunk_scope::{kept_of, of_hunks};
 use super::reversal::Plan;
 use super::rollback_scope::{Scope, of_rollback, of_undo};
 use super::rolled_back::{RollbackNote, RollbackReport, RollbackRequest};
@@ -25,14 +26,21 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
     let target = Target::of(store, request)?;
     let journal = target.journal(store, workspace, request.dry_run)?;
     let absent = target.unverified(store);
-    let scope = if request.undo { of_undo(journal) } else { of_rollback(workspace, journal, request) };
+    let scope = if !request.hunks.is_empty() {
+        of_hunks(store, workspace, journal, &target.kept(store)?, request)
+    } else if request.undo {
+        of_undo(journal)
+    } else {
+        let kept = kept_of(store, workspace, &journal, &target.kept(store)?)?;
+        of_rollback(workspace, journal, request).map(|scope| Scope { kept, ..scope })
+    };
     let scope = scope.map_err(|error| match error {
         StartError::Usage(why) => StartError::Usage([&[why], &absent[..]].concat().join(".\n")),
         other => other,
     })?;
     let absent = absent.into_iter();
     let mut plan = Plan::make(store, workspace, &scope);
-    if request.dry_run || plan.reversal.of.is_empty() {
+    if request.dry_run || plan.is_nothing() {
         let unfinished = plan.unfinished().filter(|_| !request.dry_run);
         return Ok(plan.report(None, unfinished.into_iter().chain(absent.map(RollbackNote::Other))));
     }
@@ -42,6 +50,10 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
     let sign = |content: &[u8]| store.seal().sign(PUBLISH, content);
     let mut tries = 1;
     loop {
+        // Noted before: a hunk is never without it.
+        for (path, hunks) in plan.kept_anew(&scope) {
+            store.keep_hunks(&id, &path, &hunks)?;
+        }
         let done = workspace::publish_reversal(workspace, &dir, plan.reversal.clone(), &plan.changes, &sign);
         match done {
             Ok(_) => break,

@@ -1,9 +1,9 @@
 //! Which publishes and files a rollback is about.
 
-use super::publishes::in_effect;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::publishes::{Publish, paths_in_effect};
+use super::hunk_scope::{KeptHunks, NamedHunks};
+use super::publishes::{Publish, in_effect, paths_in_effect};
 use super::rolled_back::RollbackRequest;
 use crate::contracts::RepoPath;
 use crate::text;
@@ -19,6 +19,10 @@ pub(super) struct Scope {
     pub(super) paths: Vec<RepoPath>,
     /// The publishes that have not been rolled back, oldest first; those marked `true` are to be.
     pub(super) publishes: Vec<(bool, Publish)>,
+    /// Where hunks are named: those of each file. Only they are taken back then.
+    pub(super) hunks: BTreeMap<RepoPath, NamedHunks>,
+    /// What the user keeps of each file.
+    pub(super) kept: BTreeMap<RepoPath, KeptHunks>,
     /// Folders that publishes of the workflow made.
     pub(super) made_folders: BTreeSet<RepoPath>,
 }
@@ -67,7 +71,16 @@ pub(super) fn of_rollback(
     paths.sort();
     paths.dedup();
     let (task, file) = (task.clone(), file.clone());
-    Ok(Scope { kind: ReversalKind::Rollback, task, file, paths, publishes, made_folders })
+    Ok(Scope {
+        kind: ReversalKind::Rollback,
+        task,
+        file,
+        paths,
+        publishes,
+        hunks: BTreeMap::new(),
+        kept: BTreeMap::new(),
+        made_folders,
+    })
 }
 
 /// The last rollback, as long as no agent has written since.
@@ -84,12 +97,21 @@ pub(super) fn of_undo(journal: Vec<Publish>) -> Result<Scope, StartError> {
             paths.sort();
             let (task, file) = (reversal.task.clone(), reversal.file.clone());
             let publishes = vec![(true, publish.clone())];
-            return Ok(Scope { kind: ReversalKind::Undo, task, file, paths, publishes, made_folders });
+            return Ok(Scope {
+                kind: ReversalKind::Undo,
+                task,
+                file,
+                paths,
+                publishes,
+                hunks: BTreeMap::new(),
+                kept: BTreeMap::new(),
+                made_folders,
+            });
         }
     }
     Err(StartError::Usage("there is no rollback to undo".to_owned()))
 }
 
-fn made_folders(journal: &[Publish]) -> BTreeSet<RepoPath> {
+pub(super) fn made_folders(journal: &[Publish]) -> BTreeSet<RepoPath> {
     journal.iter().flat_map(|publish| publish.record.created_folders.iter().cloned()).collect()
 }

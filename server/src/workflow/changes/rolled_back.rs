@@ -13,9 +13,11 @@ pub struct RollbackRequest {
     pub task: Option<String>,
     /// Only what was done to this file.
     pub file: Option<RepoPath>,
+    /// Only these hunks of the workflow at hand, by their ids; go with no task and no workflow. Empty: all there is.
+    pub hunks: Vec<String>,
     /// Change nothing, and answer with what would happen.
     pub dry_run: bool,
-    /// Undo the last rollback instead; goes with no task and no file.
+    /// Undo the last rollback instead; goes with no task, file or hunk.
     pub undo: bool,
 }
 
@@ -26,8 +28,20 @@ pub struct RollbackReport {
     pub run: Option<String>,
     /// The files, by path.
     pub files: Vec<RolledBack>,
+    /// The hunks that were passed over because the user keeps them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptIn>,
     /// What this means for the workflow.
     pub notes: Vec<RollbackNote>,
+}
+
+/// The hunks of a file that a rollback passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptIn {
+    /// The file.
+    pub path: RepoPath,
+    /// Their ids.
+    pub hunks: Vec<String>,
 }
 
 /// What a rollback means for the workflow; each face names its own commands for it.
@@ -52,6 +66,9 @@ pub struct RolledBack {
     /// What became of it.
     #[serde(flatten)]
     pub outcome: RollbackOutcome,
+    /// The hunks that were undone, by their ids, where others of the file may stay. Empty: all that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hunks: Vec<String>,
 }
 
 /// What became of a file.
@@ -64,6 +81,8 @@ pub enum RollbackOutcome {
     Deleted,
     /// What agents did is undone, and the user's edits since are kept.
     Merged,
+    /// Some of its hunks are undone, and the others stay.
+    InPart,
     /// The edits of agents and of the user cannot be separated; it was not touched.
     LeftAlone {
         /// Why.

@@ -93,7 +93,8 @@ fn rest_of(
 ) -> ImplReport {
     report.results.retain(|result| !redone.contains(result.task_id.as_str()));
     let reported = report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str());
-    let taken_back = || reversal.of.iter().flat_map(|publish| &publish.paths);
+    let in_part = || reversal.hunks.iter().map(|hunk| &hunk.path);
+    let taken_back = || reversal.of.iter().flat_map(|publish| &publish.paths).chain(in_part());
     let keys = workspace.file_keys_of(reported.chain(taken_back().map(RepoPath::as_str)));
     let gone: BTreeSet<String> = taken_back().map(|path| keys.key(path)).collect();
     let affected = |path: &str| keys.key_of(path).is_some_and(|key| gone.contains(&key));

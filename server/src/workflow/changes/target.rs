@@ -1,10 +1,13 @@
 //! Which workflow a rollback is about: the one at hand, or an earlier one.
 
+use std::collections::BTreeSet;
+
 use super::publishes::{Publish, journal_of};
 use super::recover::recover;
 use super::rolled_back::{RollbackNote, RollbackRequest};
 use super::settle::settle_rollbacks;
 use super::unverified::{Unverified, unverified_of_or_log, unverified_or_log};
+use crate::contracts::RepoPath;
 use crate::memory::{KnownWorkflow, MemoryError, RunDir, RunId, Store};
 use crate::text;
 use crate::workflow::run::error::StartError;
@@ -48,6 +51,14 @@ impl Target {
             Self::AtHand => journal_of(store, &store.workflow_runs()?, states)?,
             Self::Earlier(workflow) => journal_of(store, &workflow.folders, states)?,
         })
+    }
+
+    /// The hunks of it that the user keeps, each with its file.
+    pub(super) fn kept(&self, store: &Store) -> Result<BTreeSet<(RepoPath, String)>, MemoryError> {
+        match self {
+            Self::AtHand => store.kept_hunks(&store.workflow_runs()?),
+            Self::Earlier(workflow) => store.kept_hunks(&workflow.folders),
+        }
     }
 
     /// What of it counts as absent.

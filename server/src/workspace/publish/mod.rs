@@ -15,7 +15,7 @@ mod transaction;
 pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
 pub use recover::{RecoverError, Recovered, RecoveredTask, recover};
 pub use reseal::reseal;
-pub use reversal::{Reversal, ReversalKind, TakenBack};
+pub use reversal::{Reversal, ReversalKind, TakenBack, UndoneHunk};
 pub use steps::PublishError;
 pub use transaction::{Published, publish, publish_reversal};
 

@@ -19,6 +19,18 @@ pub struct Reversal {
     pub file: Option<RepoPath>,
     /// The reverted publishes, and for which files.
     pub of: Vec<TakenBack>,
+    /// The reverted hunks, where only some of a file were: its publishes stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hunks: Vec<UndoneHunk>,
+}
+
+/// A reverted hunk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoneHunk {
+    /// The file.
+    pub path: RepoPath,
+    /// The hunk's id.
+    pub id: String,
 }
 
 /// Whether publishes of tasks are reverted, or a rollback.
@@ -51,5 +63,6 @@ impl Reversal {
             publish.paths.retain(|path| !left.contains(path));
         }
         self.of.retain(|publish| !publish.paths.is_empty());
+        self.hunks.retain(|hunk| !left.contains(&hunk.path));
     }
 }

@@ -1,0 +1,24 @@
+//! `baton keep`: changes that rollbacks pass over.
+
+use super::args::KeepArgs;
+use super::failure::Failure;
+use super::output::print;
+use super::session::{Session, Start};
+use crate::config::Overrides;
+use crate::{text, workflow};
+
+/// Keep a hunk of a file, or all it has.
+pub(super) fn keep(start: &Start<'_>, args: &KeepArgs) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
+    let Some(store) = session.memory()? else {
+        return Err(Failure::usage("there is nothing to keep: nothing has been run here yet"));
+    };
+    let file = session.file(&args.file)?;
+    let kept = workflow::keep(&store, &session.workspace, &file, &args.hunks)?;
+    let hunks = text::count(kept.len(), "hunk");
+    print(&format!(
+        "Kept: {hunks} of {}. A rollback passes over what is kept; `baton rollback --hunk ID` undoes it all the same.",
+        text::safe_line(file.as_str())
+    ))?;
+    Ok(0)
+}
