@@ -20,6 +20,7 @@ mod review;
 mod reviewing;
 mod run_one;
 mod table;
+mod undone;
 mod work_done;
 
 pub use table::TABLE;

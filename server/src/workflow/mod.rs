@@ -25,6 +25,7 @@ pub use changes::hunks::{FileHunks, Hunk, Hunks};
 pub use changes::keep::keep;
 pub use changes::rollback::rollback;
 pub use changes::rolled_back::{KeptIn, RollbackNote, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
+pub use changes::undone::undone;
 pub use changes::unverified::{moved_seals, trust_moved, unverified};
 pub use decide::accept::is_accepted;
 pub use decide::dismiss::{dismiss_issues, restore_issues};

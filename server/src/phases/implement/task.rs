@@ -22,6 +22,7 @@ use crate::models::{Model, Tier};
 use crate::phases::attached;
 use crate::phases::passage::named_lines;
 use crate::phases::run_one::about as map_of;
+use crate::phases::undone::{FOR_IMPLEMENTERS, undone};
 use crate::tools::{self, CheckRunner, Shows, Toolbox};
 use crate::workflow::{Changes, EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
 use crate::workspace::{self, FinishedTask, PublishError, Staging, Writable};
@@ -183,16 +184,23 @@ async fn given(
     toolbox: &Toolbox,
     staging: &SharedStaging,
 ) -> Result<Result<Opening, AgentError>, PhaseError> {
-    let Assignment { task, system, .. } = assignment;
+    let Assignment { task, system, writable, .. } = assignment;
     let places = places(task, about);
     let beside = Beside { system, places: places.as_deref() };
     let diffs = match places {
         Some(_) => Changes::of_task(&run.store, &run.workspace, &task.id)?.as_open(&run.workspace).diffs(),
         None => Vec::new(),
     };
+    let keys = run.workspace.file_keys(writable.write.iter());
+    let is_own = |path: &RepoPath| writable.write.iter().any(|own| own == path || keys.key(own) == keys.key(path));
+    let undone = match undone(run, is_own, FOR_IMPLEMENTERS).await? {
+        Ok(undone) => undone,
+        Err(error) => return Ok(Err(error)),
+    };
     let given = async {
         let what = ("own_diff", "what this task changed so far");
         let mut given = attached::further_diff(run, diffs, what, (MOST_OF_OWN_DIFF, true)).await?;
+        given.append(undone);
         given.append(own_files(toolbox, &run.workspace, task, beside, staging, &run.context.cancel).await?);
         Ok(given)
     };

@@ -22,6 +22,8 @@ pub(super) struct Reviewed<'a> {
     pub(super) diff: Opening,
     /// The lines that the context names and the diff does not show.
     pub(super) ranges: Opening,
+    /// What the user undid of it.
+    pub(super) undone: Opening,
     /// In a re-review what was changed since the review before, where that is short.
     pub(super) since: Opening,
     /// Planned files that nobody changed, one line each.
@@ -70,6 +72,7 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
     }
     attach_changed(work.changed, work.diff, &mut message);
     message.append(work.ranges);
+    message.append(work.undone);
     if !work.unchanged.is_empty() {
         message.push_str(&section("planned_but_unchanged", &first_of_many(work.unchanged)));
         message.push_str(

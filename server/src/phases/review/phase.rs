@@ -21,6 +21,7 @@ use crate::phases::attached;
 use crate::phases::checks_told;
 use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
+use crate::phases::undone::{FOR_REVIEWERS, undone};
 use crate::phases::work_done::{WorkDone, approved_part, diffs_since_review, implemented, lacks_work};
 use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, Titles, ToolSet};
 use crate::workspace::{self, Base};
@@ -144,6 +145,7 @@ impl OneAgent for Review {
             changed: &done.summaries,
             diff: done.diff.clone(),
             ranges: done.ranges.clone(),
+            undone: undone(run, |_| true, FOR_REVIEWERS).await??,
             since: since_review(run, since.as_ref()).await?,
             unchanged: &unchanged::planned_but_unchanged(&run.workspace, &approved, &done.changes, &done.foreign),
             foreign: &done.foreign,

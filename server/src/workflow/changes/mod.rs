@@ -19,5 +19,6 @@ pub(crate) mod rolled_back;
 pub(crate) mod settle;
 pub(crate) mod spared;
 pub(crate) mod target;
+pub(crate) mod undone;
 pub(crate) mod unverified;
 pub(crate) mod written;
