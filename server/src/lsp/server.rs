@@ -28,7 +28,7 @@ use crate::lsp::run::runs;
 use crate::lsp::text::documents::{Change, Documents};
 use crate::lsp::text::position::Encoding;
 use crate::lsp::virtual_documents::shown::ShownDocuments;
-use crate::lsp::virtual_documents::{self, NoDocument};
+use crate::lsp::virtual_documents::{self, no_document::NoDocument};
 use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::document_content::{self, DocumentContent, DocumentContentParams};

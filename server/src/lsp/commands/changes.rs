@@ -16,7 +16,8 @@ use crate::lsp::virtual_documents::uri::DocumentUri;
 use crate::lsp::wire::{from_proto, to_proto};
 use crate::memory::RunId;
 use crate::workflow::{
-    self, BeforeImages, ChangedFile, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, StartError,
+    self, BeforeImages, ChangedFile, Hunk, Hunks, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack,
+    StartError,
 };
 use crate::workspace::TextFile;
 
@@ -31,7 +32,8 @@ pub(super) async fn diff(folder: &Folder, arguments: DiffArguments) -> Result<Va
         let diff = workflow::diff(&store, &files.workspace, task.as_deref())?;
         let changes = changes::changes(&store, files, task.as_deref())?;
         let before = BeforeImages::at_hand(&store)?;
-        let changed = changes.files().map(|file| changed_file(&path, file, before.run_of(&file.path)));
+        let hunks = Hunks::load(&store, &files.workspace).map_err(StartError::from)?;
+        let changed = changes.files().map(|file| changed_file(&path, file, before.run_of(&file.path), &hunks));
         let changed: Vec<Value> = changed.collect();
         let warnings = workflow::unverified(&store).map_err(StartError::from)?;
         Ok(json!({ "diff": diff, "files": changed, "warnings": warnings }))
@@ -43,10 +45,12 @@ pub(super) async fn diff(folder: &Folder, arguments: DiffArguments) -> Result<Va
     Ok(result)
 }
 
-fn changed_file(folder: &Path, file: &ChangedFile, run: Option<&RunId>) -> Value {
+fn changed_file(folder: &Path, file: &ChangedFile, run: Option<&RunId>, hunks: &Hunks) -> Value {
     let text = |bytes: &Option<Vec<u8>>| Some(TextFile::decode(bytes.as_deref()?).ok()?.text().to_owned());
     let (lines_added, lines_removed) = file.counts();
     let before_uri = run.map(|run| DocumentUri::Before { run: run.clone(), path: file.path.clone() }.to_uri());
+    let of_file = hunks.files.iter().filter(|of| of.path == file.path).flat_map(|of| &of.hunks);
+    let hunks: Vec<Value> = of_file.map(hunk).collect();
     json!({
         "path": file.path,
         "uri": to_proto::uri(folder, file.path.as_str()),
@@ -58,7 +62,13 @@ fn changed_file(folder: &Path, file: &ChangedFile, run: Option<&RunId>) -> Value
         "after": text(&file.now),
         "run": run.map(RunId::as_str),
         "before_uri": before_uri,
+        "hunks": hunks,
     })
+}
+
+fn hunk(hunk: &Hunk) -> Value {
+    let Hunk { id, task, first, last, kept, .. } = hunk;
+    json!({ "id": id, "task": task, "first": first, "last": last, "kept": kept })
 }
 
 /// Undo what the workflow, one task, or the last rollback did to all files or one.

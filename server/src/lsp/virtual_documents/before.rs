@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::NoDocument;
+use super::no_document::NoDocument;
 use crate::contracts::RepoPath;
 use crate::lsp::folder::Folder;
 use crate::lsp::wire::to_proto;
