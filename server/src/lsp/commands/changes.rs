@@ -76,7 +76,9 @@ fn hunk(hunk: &Hunk) -> Value {
 /// An editor without a plugin of ours runs a command at a key or a click: there a person is asked before files change,
 /// and the answer to the command is that of a dry run. `dryRun: false` says that nobody needs to be asked.
 pub(super) async fn rollback(folder: &Arc<Folder>, arguments: RollbackArguments) -> Result<Value, Refused> {
-    let asks = arguments.dry_run.is_none() && !folder.capabilities.plugin;
+    // One change can be taken back at once, and the file that it is in is looked at.
+    let asks = arguments.dry_run.is_none() && arguments.hunk.is_none() && !folder.capabilities.plugin;
+    let is_of_hunks = arguments.hunk.is_some();
     let path = folder.path.clone();
     let rolled_back = changes::roll_back(folder, move |files| {
         let request = request(&path, files, arguments)?;
@@ -87,7 +89,7 @@ pub(super) async fn rollback(folder: &Arc<Folder>, arguments: RollbackArguments)
     if asks && report.files.iter().any(changes_file) {
         message.push_str(" A person is asked first; {\"dryRun\": false} does it without asking.");
         confirm(folder, &report, &request);
-    } else if !folder.capabilities.plugin {
+    } else if !folder.capabilities.plugin && (!is_of_hunks || report.left_alone().next().is_some()) {
         changes::show_report(folder, &report, &request);
     }
     if !request.dry_run {
@@ -135,17 +137,18 @@ fn listed(lines: &[String]) -> String {
 }
 
 fn request(folder: &Path, files: &Files, arguments: RollbackArguments) -> Result<RollbackRequest, Refused> {
-    let RollbackArguments { workflow, task, file, dry_run, undo } = arguments;
+    let RollbackArguments { workflow, task, file, hunk, dry_run, undo } = arguments;
     let file = file.map(|file| file_below(folder, files, &file)).transpose()?;
     let (dry_run, undo) = (dry_run.unwrap_or_default(), undo.unwrap_or_default());
-    if undo && (task.is_some() || file.is_some()) {
-        return Err(Refused::Usage("undo takes back the last rollback as a whole; give no task and no file".into()));
+    if undo && (task.is_some() || file.is_some() || hunk.is_some()) {
+        let whole = "undo takes back the last rollback as a whole; give no task, no file and no hunk";
+        return Err(Refused::Usage(whole.into()));
     }
-    Ok(RollbackRequest { workflow, task, file, dry_run, undo, ..RollbackRequest::default() })
+    Ok(RollbackRequest { workflow, task, file, hunks: hunk.unwrap_or_default(), dry_run, undo })
 }
 
 /// A file as clients name it: by its URI, by its whole path, or below the folder.
-fn file_below(folder: &Path, files: &Files, file: &str) -> Result<RepoPath, Refused> {
+pub(super) fn file_below(folder: &Path, files: &Files, file: &str) -> Result<RepoPath, Refused> {
     let path = from_proto::file(file);
     let below = path.strip_prefix(folder).or_else(|_| path.strip_prefix(files.workspace.root())).unwrap_or(&path);
     RepoPath::parse(&below.to_string_lossy()).map_err(|error| Refused::Usage(error.to_string()))

@@ -11,7 +11,8 @@ mod confirmation;
 mod demo;
 mod history;
 mod issues;
-pub(crate) mod log;
+mod keep;
+mod log;
 mod memory;
 mod open;
 pub(crate) mod requests;
@@ -78,6 +79,7 @@ pub(crate) async fn run(
         Command::Cancel => cancel::cancel(&folder).await?,
         Command::Reset => memory::reset(&folder).await?,
         Command::Rollback(arguments) => changes::rollback(&folder, arguments).await?,
+        Command::Keep(arguments) => keep::keep(&folder, arguments).await?,
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
         Command::History => history::history(&folder).await?,
         Command::Log(arguments) => log::log(&folder, arguments).await?,

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Reset,
     /// Undo what agents did to files, or undo that.
     Rollback(RollbackArguments),
+    /// Keep changes of a file, or all it has.
+    Keep(KeepArguments),
     /// Show what the workflow changed.
     Diff(DiffArguments),
     /// List the workflows that ran here.
@@ -178,6 +180,9 @@ pub(crate) struct RollbackArguments {
     pub(crate) task: Option<String>,
     /// Only this file: below the folder, by its whole path, or by its URI.
     pub(crate) file: Option<String>,
+    /// Only these changes, by their ids: one, or several of one file.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(crate) hunk: Option<Vec<String>>,
     /// Only report what would happen.
     #[serde(rename = "dryRun")]
     pub(crate) dry_run: Option<bool>,
@@ -185,6 +190,17 @@ pub(crate) struct RollbackArguments {
     pub(crate) undo: Option<bool>,
     /// An earlier workflow, by its id.
     pub(crate) workflow: Option<String>,
+}
+
+/// Arguments of `baton.keep`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeepArguments {
+    /// The file: below the folder, by its whole path, or by its URI.
+    pub(crate) file: Option<String>,
+    /// Only these changes of it, by their ids.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(crate) hunk: Option<Vec<String>>,
 }
 
 /// Arguments of `baton.diff`.
@@ -312,7 +328,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 26] = [
+const ROWS: [Row; 27] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -388,8 +404,14 @@ const ROWS: [Row; 26] = [
     Row {
         id: "baton.rollback",
         first_field: Some("task"),
-        usage: "it takes {task?, file?, dryRun?, undo?, workflow?, folder?}, or the id of a task as a string",
+        usage: "it takes {task?, file?, hunk?, dryRun?, undo?, workflow?, folder?}, or the id of a task as a string",
         read: |fields| with_arguments(fields, Command::Rollback),
+    },
+    Row {
+        id: "baton.keep",
+        first_field: Some("file"),
+        usage: "it takes {file, hunk?, folder?}, or the file as a string",
+        read: |fields| with_arguments(fields, Command::Keep),
     },
     Row {
         id: "baton.diff",

@@ -96,6 +96,7 @@ fn tasks_of<'a>(hunks: &[&'a PlacedHunk]) -> Vec<&'a str> {
 mod tests {
     use super::super::snapshot::fixture::snapshot;
     use super::*;
+    use crate::lsp::commands::table;
     use crate::workflow::Next;
 
     fn hunk(id: &str, task: Option<&str>, lines: (usize, usize), kept: bool) -> PlacedHunk {
@@ -114,6 +115,8 @@ mod tests {
     fn shown(offer: &Offer) -> String {
         let command = offer.command(offer.action_title());
         let arguments = command.arguments.unwrap_or_default();
+        table::parse(&command.command, arguments.clone(), &crate::workflow::fixture::phases)
+            .expect("a call the server takes");
         let argument = arguments.first().map(Value::to_string).unwrap_or_default();
         format!("{} -> {} {argument}", command.title, command.command)
     }
