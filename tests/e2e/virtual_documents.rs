@@ -1,6 +1,6 @@
 //! Documents of the server that lie in no file: `workspace/textDocumentContent`, over the real connection.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 

@@ -32,8 +32,8 @@ pub(super) async fn undone(
 }
 
 /// What it means for who writes.
-pub(super) const FOR_IMPLEMENTERS: &str =
-    "The user undid the changes in undone_by_user: do not bring them back unless your task or an issue asks for them.\n";
+pub(super) const FOR_IMPLEMENTERS: &str = "The user undid the changes in undone_by_user: do not bring them back unless your task or an issue asks for them.\n";
 
 /// What it means for who judges.
-pub(super) const FOR_REVIEWERS: &str = "The user undid the changes in undone_by_user: do not ask for them again unless a criterion needs them.\n";
+pub(super) const FOR_REVIEWERS: &str =
+    "The user undid the changes in undone_by_user: do not ask for them again unless a criterion needs them.\n";

@@ -36,7 +36,8 @@ impl Attribution {
         // The place in the first content of a line that stands still, or the step that brought it.
         let mut lines: Vec<Result<usize, Option<usize>>> = (0..start.len()).map(Ok).collect();
         let mut removed = vec![None; start.len()];
-        let (mut brought, mut took): (HashMap<&[u8], usize>, HashMap<&[u8], usize>) = (HashMap::new(), HashMap::new());
+        let mut brought: HashMap<&[u8], usize> = HashMap::new();
+        let mut took: HashMap<&[u8], usize> = HashMap::new();
         let mut before = first;
         for (step, version) in versions.iter().enumerate() {
             let now = version.bytes.as_deref();

@@ -115,10 +115,13 @@ fn arguments_are_taken_by_their_names() {
         workflow: Some("2026".to_owned()),
         task: Some("T1".to_owned()),
         file: Some("src/a.rs".to_owned()),
+        hunk: Some(vec!["0a1b2c3d4e5f".to_owned()]),
         dry_run: Some(true),
         undo: Some(false),
     };
-    let given = json!({ "workflow": "2026", "task": "T1", "file": "src/a.rs", "dryRun": true, "undo": false });
+    let given = json!({
+        "workflow": "2026", "task": "T1", "file": "src/a.rs", "hunk": "0a1b2c3d4e5f", "dryRun": true, "undo": false
+    });
     assert_eq!(command("baton.rollback", given), Command::Rollback(expected));
     let call = parse("baton.status", vec![json!({ "folder": "file:///a" })], &phases).unwrap();
     assert_eq!(call, Call { command: Command::Status, folder: Some(Url::parse("file:///a").unwrap()) });
