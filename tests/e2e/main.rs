@@ -23,6 +23,7 @@ mod history;
 mod honest;
 mod hostile_input;
 mod hostile_text;
+mod hunks;
 mod hunks_lsp;
 mod implement;
 mod issues;

@@ -9,51 +9,55 @@ use super::failure::Failure;
 use super::output::{print, print_bytes, tell, warn};
 use super::session::{Session, Start};
 use crate::config::Overrides;
-use crate::workflow::{Hunks, StartError};
+use crate::contracts::RepoPath;
+use crate::workflow::{Changes, Hunk, Hunks, StartError};
 use crate::{text, workflow};
 
-/// Print the changes as one unified diff: safe to show on a terminal, byte for byte elsewhere, so that it can be applied.
+/// Print the changes as one unified diff: safe to show on a terminal, with the ids of hunks; byte for byte elsewhere, so that it
+/// can be applied. Or the files and their hunks as JSON.
 pub(super) fn diff(start: &Start<'_>, args: &DiffArgs) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
-    let is_terminal = std::io::stdout().is_terminal();
-    let (mut diff, mut hunks) = (String::new(), Hunks::default());
-    if let Some(store) = session.memory()? {
-        warn(&workflow::unverified(&store)?);
-        diff = workflow::diff(&store, &session.workspace, args.task.as_deref())?;
-        if args.json || is_terminal {
-            hunks = Hunks::load(&store, &session.workspace).map_err(StartError::from)?;
-        }
-    }
+    let Some(store) = session.memory()? else { return show("", args, || Ok(Hunks::default()), &[]) };
+    warn(&workflow::unverified(&store)?);
+    let diff = workflow::diff(&store, &session.workspace, args.task.as_deref())?;
+    let hunks = || Ok(Hunks::load(&store, &session.workspace).map_err(StartError::from)?);
+    let changes = match &args.task {
+        Some(task) => Changes::of_task(&store, &session.workspace, task),
+        None => Changes::load(&store, &session.workspace),
+    };
+    let changes = changes.map_err(StartError::from)?;
+    let paths: Vec<&RepoPath> = changes.files().map(|file| &file.path).collect();
+    show(&diff, args, hunks, &paths)
+}
+
+fn show(
+    diff: &str,
+    args: &DiffArgs,
+    hunks: impl FnOnce() -> Result<Hunks, Failure>,
+    paths: &[&RepoPath],
+) -> Result<u8, Failure> {
     if args.json {
-        print(&json(&hunks, args.task.as_deref()).to_string())?;
-        return Ok(0);
-    }
-    if diff.is_empty() {
+        print(&json(&hunks()?, paths, args.task.as_deref()).to_string())?;
+    } else if diff.is_empty() {
         tell("The workflow has changed no file.");
-    } else if is_terminal {
-        print(&painted(&with_hunks(&diff, &hunks)))?;
+    } else if std::io::stdout().is_terminal() {
+        print(&painted(&with_hunks(diff, &hunks()?)))?;
     } else {
         print_bytes(diff.as_bytes())?;
     }
     Ok(0)
 }
 
-/// The files with their hunks; of one task, only its own.
-fn json(hunks: &Hunks, task: Option<&str>) -> Value {
-    let files = hunks.files.iter().map(|file| {
-        let own = file.hunks.iter().filter(|hunk| task.is_none() || hunk.task.as_deref() == task);
-        let hunks: Vec<Value> = own
-            .map(|hunk| {
-                json!({
-                    "id": hunk.id, "task": hunk.task, "first": hunk.first, "last": hunk.last, "kept": hunk.kept,
-                    "removed": hunk.removed.len(), "added": hunk.added.len(),
-                })
-            })
-            .collect();
-        json!({ "path": file.path, "hunks": hunks })
-    });
-    let with_any = |file: &Value| file["hunks"].as_array().is_some_and(|hunks| !hunks.is_empty());
-    json!({ "files": files.filter(with_any).collect::<Vec<_>>() })
+/// The changed files, each with its hunks; of one task, only its own. A file that is no text, or over 1 MB, has none.
+fn json(hunks: &Hunks, paths: &[&RepoPath], task: Option<&str>) -> Value {
+    let of_file = |path: &RepoPath| -> Value {
+        let own = hunks.in_file(path).iter().filter(|hunk| task.is_none() || hunk.task.as_deref() == task);
+        let listed = own.map(|Hunk { id, task, first, last, kept, .. }| {
+            json!({ "id": id, "task": task, "first": first, "last": last, "kept": kept })
+        });
+        json!({ "path": path, "hunks": listed.collect::<Vec<_>>() })
+    };
+    json!({ "files": paths.iter().map(|path| of_file(path)).collect::<Vec<_>>() })
 }
 
 /// The diff with the hunks' ids and tasks behind its `@@` lines, where a patch has its headings.
@@ -100,4 +104,49 @@ pub(super) fn painted(text: &str) -> String {
         style.apply_to(line).to_string()
     };
     text::safe_lines(text).lines().map(paint).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::workflow::FileHunks;
+
+    use super::*;
+
+    fn hunk(id: &str, task: Option<&str>, lines: (usize, usize), kept: bool) -> Hunk {
+        Hunk::new(id, task, lines, kept)
+    }
+
+    #[test]
+    fn each_block_of_a_diff_is_headed_by_its_hunks_and_stays_a_patch() {
+        let diff = "diff --git a/src/a.rs b/src/a.rs\n--- a/src/a.rs\n+++ b/src/a.rs\n\
+                    @@ -1,4 +1,4 @@\n-x\n+y\n a\n b\n c\n@@ -20 +20,0 @@ fn f() {\n-z\n\
+                    diff --git a/b.rs b/b.rs\ndeleted file mode 100644\n--- a/b.rs\n+++ /dev/null\n@@ -1 +0,0 @@\n-@@ x\n";
+        let hunks = Hunks {
+            files: vec![
+                FileHunks {
+                    path: RepoPath::parse("src/a.rs").unwrap(),
+                    hunks: vec![
+                        hunk("aaaaaaaaaaaa", Some("T1"), (1, 1), false),
+                        hunk("bbbbbbbbbbbb", None, (3, 3), false),
+                        hunk("cccccccccccc", Some("T2"), (20, 20), true),
+                    ],
+                },
+                FileHunks {
+                    path: RepoPath::parse("b.rs").unwrap(),
+                    hunks: vec![hunk("dddddddddddd", Some("T3"), (1, 1), false)],
+                },
+            ],
+        };
+        let shown = with_hunks(diff, &hunks);
+        let heads: Vec<&str> = shown.lines().filter(|line| line.starts_with("@@")).collect();
+        assert_eq!(
+            heads,
+            [
+                "@@ -1,4 +1,4 @@ [aaaaaaaaaaaa T1] [bbbbbbbbbbbb yours]",
+                "@@ -20 +20,0 @@ fn f() { [cccccccccccc T2 kept]",
+                "@@ -1 +0,0 @@ [dddddddddddd T3]"
+            ]
+        );
+        assert!(shown.contains("\n-@@ x"), "{shown}");
+    }
 }

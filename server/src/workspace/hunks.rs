@@ -140,6 +140,9 @@ mod tests {
         content.extend([0; 8]);
         let found = hunks("a\nb\nc\n", "a\nB\nc\n");
         assert_eq!(found, [LineHunk { id: sha256(&content)[..12].to_owned(), old: 1..2, new: 1..2 }]);
+        assert_eq!(found[0].id, "3a9a0e42b1a7", "ids of earlier versions stay");
+        let elsewhere = line_hunks(&path("src/b.rs"), Some(b"a\nb\nc\n"), Some(b"a\nB\nc\n"));
+        assert_ne!(elsewhere[0].id, found[0].id);
     }
 
     #[test]
@@ -168,6 +171,32 @@ mod tests {
                 now = without_hunks(Some(old.as_bytes()), Some(&now), std::slice::from_ref(chosen)).unwrap();
             }
             assert_eq!(now, old.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_all_that_is_left_of_a_change() {
+        let mut random = fastrand::Rng::with_seed(11);
+        for _ in 0..300 {
+            let mut text = || -> String {
+                let lines = random.usize(1..14);
+                (0..lines)
+                    .map(|_| format!("{}{}", random.u8(..4), random.choice(["\n", "\r\n"]).unwrap_or("\n")))
+                    .collect()
+            };
+            let (old, mut now) = (text(), text());
+            if random.bool() {
+                now = now.trim_end().to_owned();
+            }
+            let (old, now) = (old.as_bytes(), now.as_bytes());
+            let (kept, rest): (Vec<LineHunk>, Vec<LineHunk>) =
+                line_hunks(&path("a"), Some(old), Some(now)).into_iter().partition(|_| random.bool());
+            let left = changed_except(now, Some(old), &kept);
+            assert_eq!(left, without_hunks(Some(old), Some(now), &rest));
+            let lines = left.as_deref().map(byte_lines).unwrap_or_default();
+            let of_kept = kept.iter().map(|hunk| hunk.new.len()).sum::<usize>();
+            let of_old = byte_lines(old).len() - kept.iter().map(|hunk| hunk.old.len()).sum::<usize>();
+            assert_eq!(lines.len(), of_kept + of_old, "{old:?} {now:?}");
         }
     }
 

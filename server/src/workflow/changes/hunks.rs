@@ -52,6 +52,23 @@ pub struct Hunk {
     pub(super) lines: LineHunk,
 }
 
+#[cfg(test)]
+impl Hunk {
+    /// One for tests, at these lines.
+    pub fn new(id: &str, task: Option<&str>, (first, last): (usize, usize), kept: bool) -> Self {
+        Self {
+            id: id.to_owned(),
+            task: task.map(str::to_owned),
+            first,
+            last,
+            kept,
+            removed: Vec::new(),
+            added: Vec::new(),
+            lines: LineHunk { id: id.to_owned(), old: first..last, new: first..last },
+        }
+    }
+}
+
 impl Hunks {
     /// Reads the hunks of every file that the workflow at hand changed, as the files stand on disk.
     ///
@@ -179,4 +196,32 @@ fn versions(journal: &[Publish], file: &ChangedFile) -> Vec<Version> {
     }
     versions.push(Version { bytes: file.now.clone(), by: Author::Other });
     versions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hunks(count: usize) -> Hunks {
+        let path = RepoPath::parse("src/a.rs").unwrap();
+        let hunks = (1..=count).map(|line| Hunk::new(&format!("{line:012}"), Some("T1"), (line, line), false));
+        Hunks { files: vec![FileHunks { path, hunks: hunks.collect() }] }
+    }
+
+    fn unknown(hunks: &Hunks, file: Option<&str>) -> String {
+        let file = file.map(|file| RepoPath::parse(file).unwrap());
+        hunks.find("ffffffffffff", file.as_ref()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_hunk_is_answered_with_those_there_are() {
+        assert!(unknown(&hunks(0), None).contains("there are none"));
+        let two = unknown(&hunks(2), None);
+        assert!(two.ends_with("there are: 000000000001 (src/a.rs:1), 000000000002 (src/a.rs:2)"), "{two}");
+        let twelve = unknown(&hunks(12), None);
+        assert!(twelve.ends_with("000000000010 (src/a.rs:10) and 2 more"), "{twelve}");
+        let elsewhere = unknown(&hunks(2), Some("src/b.rs"));
+        assert!(elsewhere.contains("no hunk ffffffffffff of src/b.rs; there are none"), "{elsewhere}");
+        assert_eq!(hunks(2).find("000000000002", None).unwrap().1.first, 2);
+    }
 }
