@@ -100,24 +100,24 @@ fn a_forged_line_keeps_nothing() {
     assert_eq!(hunks(&session).0, ["src/t1.rs \"T1\" false", "src/t2.rs \"T2\" false"]);
 }
 
-const LONG: &str = "//- /src/lib.rs\none\n2\n3\n4\nfive\n6\n7\n8\nnine\n//- /src/old.rs\nold\n";
+const LONG: &str = "//- /src/t1.rs\none\n2\n3\n4\nfive\n6\n7\n8\nnine\n//- /src/u/old.rs\nold\n";
 
 /// Two tasks in one file, in three places of it, one file created and one deleted.
 fn three_places() -> (Session, MessagesApi) {
     let session = Session::in_git(LONG);
-    let later = with(modifies("T2", "src/lib.rs"), json!({ "depends_on": ["T1"] }));
+    let later = with(modifies("T2", "src/t1.rs"), json!({ "depends_on": ["T1"] }));
     let tasks = with(
-        modifies("T1", "src/lib.rs"),
-        json!({ "files_to_create": ["src/new.rs"], "files_to_delete": ["src/old.rs"] }),
+        modifies("T1", "src/t1.rs"),
+        json!({ "files_to_create": ["src/u/new.rs"], "files_to_delete": ["src/u/old.rs"] }),
     );
     let first = [
-        edits("src/lib.rs", "one\n", "ONE\n"),
-        edits("src/lib.rs", "nine\n", "NINE\nTEN\n"),
-        writes("src/new.rs", "new\n"),
-        Reply::tool("delete_file", json!({ "path": "src/old.rs" })),
-        completed(&["src/lib.rs", "src/new.rs", "src/old.rs"]),
+        edits("src/t1.rs", "one\n", "ONE\n"),
+        edits("src/t1.rs", "nine\n", "NINE\nTEN\n"),
+        writes("src/u/new.rs", "new\n"),
+        Reply::tool("delete_file", json!({ "path": "src/u/old.rs" })),
+        completed(&["src/t1.rs", "src/u/new.rs", "src/u/old.rs"]),
     ];
-    let second = [edits("src/lib.rs", "4\nfive\n", "4\n"), completed(&["src/lib.rs"])];
+    let second = [edits("src/t1.rs", "4\nfive\n", "4\n"), completed(&["src/t1.rs"])];
     let script = Script::new().on("implement/T1", first).on("implement/T2", second);
     let api = MessagesApi::start(but(script, &[&[tasks], &[later]]));
     session.run(&api, ["--auto-approve", "--task", "Do it"]).expect(0);
@@ -138,12 +138,12 @@ fn each_hunk_has_its_task_and_lines_and_all_of_them_undone_give_what_was_there()
         })
         .collect();
     let expected = [
-        json!(["src/lib.rs", "T1", 1, 1, false]),
+        json!(["src/t1.rs", "T1", 1, 1, false]),
         // A deletion stands on the line behind it.
-        json!(["src/lib.rs", "T2", 5, 5, false]),
-        json!(["src/lib.rs", "T1", 8, 9, false]),
-        json!(["src/new.rs", "T1", 1, 1, false]),
-        json!(["src/old.rs", "T1", 1, 1, false]),
+        json!(["src/t1.rs", "T2", 5, 5, false]),
+        json!(["src/t1.rs", "T1", 8, 9, false]),
+        json!(["src/u/new.rs", "T1", 1, 1, false]),
+        json!(["src/u/old.rs", "T1", 1, 1, false]),
     ];
     assert_eq!(shown, expected);
     let own = session.baton(["diff", "--json", "--task", "T2"]).run().expect(0).json();
@@ -154,8 +154,8 @@ fn each_hunk_has_its_task_and_lines_and_all_of_them_undone_give_what_was_there()
         session.baton(["rollback", "--hunk", id]).run().expect(0);
         assert_eq!(hunks(&session).1.len(), ids.len() - done - 1);
     }
-    assert_eq!(session.text("src/lib.rs"), "one\n2\n3\n4\nfive\n6\n7\n8\nnine\n");
-    assert!(!session.exists("src/new.rs") && session.text("src/old.rs") == "old\n");
+    assert_eq!(session.text("src/t1.rs"), "one\n2\n3\n4\nfive\n6\n7\n8\nnine\n");
+    assert!(!session.exists("src/u/new.rs") && session.text("src/u/old.rs") == "old\n");
     assert_eq!(session.baton(["diff"]).run().expect(0).stdout, "");
     for _ in &ids {
         session.baton(["rollback", "--undo"]).run().expect(0);
@@ -168,33 +168,32 @@ fn several_hunks_go_together_and_a_rollback_takes_the_rest() {
     let (session, _api) = three_places();
     let ids = hunks(&session).1;
     session.baton(["rollback", "--hunk", &ids[0], "--hunk", &ids[2], "--hunk", &ids[3]]).run().expect(0);
-    assert_eq!(session.text("src/lib.rs"), "one\n2\n3\n4\n6\n7\n8\nnine\n");
-    session.baton(["keep", "src/lib.rs", "--hunk", &ids[1]]).run().expect(0);
+    assert_eq!(session.text("src/t1.rs"), "one\n2\n3\n4\n6\n7\n8\nnine\n");
+    session.baton(["keep", "src/t1.rs", "--hunk", &ids[1]]).run().expect(0);
     session.baton(["rollback"]).run().expect(0);
-    assert_eq!(session.text("src/lib.rs"), "one\n2\n3\n4\n6\n7\n8\nnine\n", "what is kept is all that is left");
-    assert!(!session.exists("src/new.rs") && session.exists("src/old.rs"));
+    assert_eq!(session.text("src/t1.rs"), "one\n2\n3\n4\n6\n7\n8\nnine\n", "what is kept is all that is left");
+    assert!(!session.exists("src/u/new.rs") && session.exists("src/u/old.rs"));
 }
 
 #[test]
 fn of_equal_hunks_the_one_that_is_kept_stays_kept_when_another_goes() {
-    let session = Session::in_git("//- /src/lib.rs\na\n1\n2\n3\na\n");
-    let script =
-        Script::new().on("implement/T1", [writes("src/lib.rs", "b\n1\n2\n3\nb\n"), completed(&["src/lib.rs"])]);
-    let api = MessagesApi::start(but(script, &[&[modifies("T1", "src/lib.rs")]]));
+    let session = Session::in_git("//- /src/t1.rs\na\n1\n2\n3\na\n");
+    let script = Script::new().on("implement/T1", [writes("src/t1.rs", "b\n1\n2\n3\nb\n"), completed(&["src/t1.rs"])]);
+    let api = MessagesApi::start(but(script, &[&[modifies("T1", "src/t1.rs")]]));
     session.run(&api, ["--auto-approve", "--task", "Do it"]).expect(0);
     let ids = hunks(&session).1;
-    session.baton(["keep", "src/lib.rs", "--hunk", &ids[1]]).run().expect(0);
+    session.baton(["keep", "src/t1.rs", "--hunk", &ids[1]]).run().expect(0);
     session.baton(["rollback", "--hunk", &ids[0]]).run().expect(0);
-    assert_eq!(session.text("src/lib.rs"), "a\n1\n2\n3\nb\n");
-    assert_eq!(hunks(&session).0, ["src/lib.rs \"T1\" true"]);
+    assert_eq!(session.text("src/t1.rs"), "a\n1\n2\n3\nb\n");
+    assert_eq!(hunks(&session).0, ["src/t1.rs \"T1\" true"]);
 }
 
 #[test]
 fn an_unknown_hunk_is_answered_with_ten_and_how_many_more() {
     let text = |word: &str| (0..12).map(|n| format!("{word}{n}\n-\n-\n")).collect::<String>();
-    let session = Session::in_git(&format!("//- /src/lib.rs\n{}", text("old")));
-    let script = Script::new().on("implement/T1", [writes("src/lib.rs", &text("new")), completed(&["src/lib.rs"])]);
-    let api = MessagesApi::start(but(script, &[&[modifies("T1", "src/lib.rs")]]));
+    let session = Session::in_git(&format!("//- /src/t1.rs\n{}", text("old")));
+    let script = Script::new().on("implement/T1", [writes("src/t1.rs", &text("new")), completed(&["src/t1.rs"])]);
+    let api = MessagesApi::start(but(script, &[&[modifies("T1", "src/t1.rs")]]));
     session.run(&api, ["--auto-approve", "--task", "Do it"]).expect(0);
     let ids = hunks(&session).1;
     assert_eq!(ids.len(), 12);
@@ -238,11 +237,11 @@ fn the_next_round_is_told_what_the_user_undid() {
             "implement/T1",
             [
                 vec![
-                    edits("src/lib.rs", "one\n", "ONE\n"),
-                    edits("src/lib.rs", "nine\n", "NINE\n"),
-                    completed(&["src/lib.rs"]),
+                    edits("src/t1.rs", "one\n", "ONE\n"),
+                    edits("src/t1.rs", "nine\n", "NINE\n"),
+                    completed(&["src/t1.rs"]),
                 ],
-                vec![edits("src/lib.rs", "NINE\n", "TEN\n"), completed(&["src/lib.rs"])],
+                vec![edits("src/t1.rs", "NINE\n", "TEN\n"), completed(&["src/t1.rs"])],
             ],
         )
         .rounds("implement/T2", [fixes("T2", 0, 1)])
@@ -252,13 +251,13 @@ fn the_next_round_is_told_what_the_user_undid() {
                 vec![review(
                     "changes_requested",
                     "fix_and_re_review",
-                    &[json!({ "severity": "major", "file": "src/lib.rs", "line": 9, "quote": "NINE", "description": "more" })],
+                    &[json!({ "severity": "major", "file": "src/t1.rs", "line": 9, "quote": "NINE", "description": "more" })],
                 )],
                 vec![approves()],
             ],
         );
     session.write("src/t2.rs", "pub fn t2() -> u32 {\n    0\n}\n");
-    let api = MessagesApi::start(but(script, &[&[modifies("T1", "src/lib.rs"), own("T2")]]));
+    let api = MessagesApi::start(but(script, &[&[modifies("T1", "src/t1.rs"), own("T2")]]));
     let run = session.baton(["run", "--auto-approve", "--task", "Do it"]).api(&api);
     run.env("BATON_MAX_REVIEW_CYCLES", "1").run().expect(3);
     let ids = hunks(&session).1;
@@ -274,7 +273,7 @@ fn the_next_round_is_told_what_the_user_undid() {
             !told.split("</undone_by_user>").next().unwrap().rsplit("<undone_by_user").next().unwrap().contains("TEN")
         );
     }
-    assert_eq!(session.text("src/lib.rs"), "one\n2\n3\n4\nfive\n6\n7\n8\nTEN\n");
+    assert_eq!(session.text("src/t1.rs"), "one\n2\n3\n4\nfive\n6\n7\n8\nTEN\n");
 }
 
 #[cfg(unix)]

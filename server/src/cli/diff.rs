@@ -73,7 +73,7 @@ fn with_hunks(diff: &str, hunks: &Hunks) -> String {
             lines.push(line.to_owned());
             continue;
         };
-        let own = file.hunks.iter().filter(|hunk| hunk.first <= last.max(1) && hunk.last >= first);
+        let own = file.hunks.iter().filter(|hunk| hunk.first <= last && hunk.last >= first);
         let names = own.map(|hunk| {
             let kept = if hunk.kept { " kept" } else { "" };
             format!("[{} {}{kept}]", hunk.id, hunk.task.as_deref().unwrap_or("yours"))
@@ -88,7 +88,8 @@ fn new_lines(head: &str) -> Option<(usize, usize)> {
     let range = head.split_once('+')?.1.split(' ').next()?;
     let (first, count) = range.split_once(',').unwrap_or((range, "1"));
     let (first, count): (usize, usize) = (first.parse().ok()?, count.parse().ok()?);
-    Some((first, (first + count).saturating_sub(1)))
+    // Of no line, the one in front of it is named; the hunk stands on the one behind.
+    Some((first, if count == 0 { first.saturating_add(1) } else { first.saturating_add(count - 1) }))
 }
 
 /// A unified diff for standard output: coloured where that is a terminal that wants colours.
