@@ -144,7 +144,6 @@ impl KnownFile {
 #[cfg(test)]
 mod tests {
     use std::cell::{Cell, RefCell};
-    use std::time::Instant;
 
     use tower_lsp::lsp_types::Url;
 
@@ -212,26 +211,5 @@ mod tests {
         fixture.hunks(None);
         fixture.hunks(None);
         assert_eq!(fixture.loads.get(), 3);
-    }
-
-    #[test]
-    fn the_cost_of_a_request_in_a_large_file() {
-        let fixture = Fixture::new();
-        let text = fixture.on_disk.borrow().clone();
-        let open = document(1, &text);
-        fixture.hunks(Some(&open));
-        let begun = Instant::now();
-        for _ in 0..100 {
-            fixture.hunks(Some(&open));
-        }
-        println!("a request: {:?}", begun.elapsed() / 100);
-        let begun = Instant::now();
-        for revision in 2..12 {
-            let mut typed = text.clone();
-            typed.insert_str(text.len() / 2, &"x".repeat(usize::try_from(revision).unwrap()));
-            fixture.hunks(Some(&document(revision, &typed)));
-        }
-        println!("after a keystroke, with the new text: {:?}", begun.elapsed() / 10);
-        assert_eq!(fixture.loads.get(), 1);
     }
 }
