@@ -88,6 +88,22 @@ fn what_is_kept_is_passed_over_by_a_rollback_that_does_not_name_it() {
 }
 
 #[test]
+fn an_earlier_workflow_is_undone_without_what_is_kept_of_it() {
+    let (session, _api) = finished();
+    let ids = hunks(&session).1;
+    session.baton(["keep", "src/t1.rs"]).run().expect(0);
+    session.baton(["reset"]).run().expect(0);
+    assert_eq!(hunks(&session).1, Vec::<String>::new(), "there are no hunks of a workflow that was set aside");
+    session.baton(["keep", "src/t1.rs"]).run().expect(2);
+    let listed = session.baton(["history", "--json"]).run().expect(0).json();
+    let id = listed["workflows"][0]["workflow"].as_str().unwrap().to_owned();
+    session.baton(["rollback", "--workflow", &id, "--hunk", &ids[0]]).run().expect(2);
+    let done = session.baton(["rollback", "--workflow", &id]).run().expect(0);
+    done.prints("What you keep stays as it is: 1 change in src/t1.rs.");
+    assert!(session.text("src/t1.rs").contains('1') && session.text("src/t2.rs").contains("    0\n"));
+}
+
+#[test]
 fn a_forged_line_keeps_nothing() {
     let (session, _api) = finished();
     let ids = hunks(&session).1;

@@ -108,6 +108,17 @@ fn a_moved_project_says_what_counts_as_absent_and_a_person_takes_it_over() {
 }
 
 #[test]
+fn what_is_kept_is_taken_over_too() {
+    let (session, _api) = merged();
+    session.baton(["keep", "src/t1.rs"]).run().expect(0);
+    let new = moved(&session, "moved");
+    assert_eq!(trust(&session, &new, "y").1.code, Some(0));
+    at(&session, &new, ["rollback"]).run().expect(0).prints("What you keep stays as it is: 1 change in src/t1.rs.");
+    assert!(fs::read_to_string(new.join("src/t1.rs")).unwrap().contains('1'));
+    assert!(fs::read_to_string(new.join("src/t2.rs")).unwrap().contains('0'));
+}
+
+#[test]
 fn an_interrupted_workflow_goes_on_where_it_was_moved_without_asking_or_paying_again() {
     let (session, api) = (Session::new(&workspace(2)), two_at_once());
     session.run(&api, ["--task", "Do it"]).expect(3);

@@ -13,7 +13,7 @@ use crate::contracts::{MAX_EVENT_LINE_BYTES, RepoPath};
 use crate::workspace::open_append;
 
 pub(super) const KEPT: &str = "kept.jsonl";
-const SEAL_KIND: &str = "kept";
+pub(super) const SEAL_KIND: &str = "kept";
 
 /// One line of `kept.jsonl`. Its MAC is the last field, as in a transcript.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use crate::contracts::{Approval, Handoff, MAX_HANDOFF_BYTES, read};
 use crate::memory::answers::LastAnswer;
 use crate::memory::error::MemoryError;
 use crate::memory::journal::{MAC_FIELD, SEAL_KIND, TRANSCRIPT};
+use crate::memory::kept;
 use crate::memory::lock::RunLock;
 use crate::memory::seal::{PUBLISH, Seal};
 use crate::workspace::{self, find_folder, identity, open_regular, read_bounded};
@@ -50,8 +51,10 @@ impl Store {
         for run in self.runs()? {
             let folder = self.run_folder(&run)?;
             let named = |file: &str| format!("runs/{run}/{file}");
-            done.lines += reseal_transcript(&folder, &there, here)
+            done.lines += reseal_lines(&folder, (TRANSCRIPT, SEAL_KIND), &there, here)
                 .map_err(|source| self.file_error("seal anew", &named(TRANSCRIPT), source))?;
+            reseal_lines(&folder, (kept::KEPT, kept::SEAL_KIND), &there, here)
+                .map_err(|source| self.file_error("seal anew", &named(kept::KEPT), source))?;
             let verify = |content: &[u8], mac: &str| there.verify(PUBLISH, content, mac);
             let sign = |content: &[u8]| here.sign(PUBLISH, content);
             done.journals += workspace::reseal(&folder, &verify, &sign)
@@ -128,19 +131,19 @@ fn read_approval(folder: &Dir) -> Option<Approval> {
     read(std::str::from_utf8(&bytes).ok()?).ok()
 }
 
-/// Reseals the lines that verify under the old seal; all others stay byte for byte. Returns their number.
-fn reseal_transcript(folder: &Dir, there: &Seal, here: &Seal) -> io::Result<usize> {
+/// Reseals those lines of a file that verify under the old seal; all others stay byte for byte. Returns their number.
+fn reseal_lines(folder: &Dir, (name, kind): (&str, &str), there: &Seal, here: &Seal) -> io::Result<usize> {
     let mut bytes = Vec::new();
-    match open_regular(folder, TRANSCRIPT)? {
+    match open_regular(folder, name)? {
         Some((mut file, _)) => file.read_to_end(&mut bytes)?,
         None => return Ok(0),
     };
     let (mut sealed, mut count) = (Vec::with_capacity(bytes.len()), 0);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\n');
-        match split_mac(text).filter(|(body, mac)| there.verify(SEAL_KIND, body.as_bytes(), mac)) {
+        match split_mac(text).filter(|(body, mac)| there.verify(kind, body.as_bytes(), mac)) {
             Some((body, _)) => {
-                let mac = here.sign(SEAL_KIND, body.as_bytes());
+                let mac = here.sign(kind, body.as_bytes());
                 sealed.extend_from_slice(format!("{body}{MAC_FIELD}{mac}\"}}\n").as_bytes());
                 count += 1;
             }
@@ -148,7 +151,7 @@ fn reseal_transcript(folder: &Dir, there: &Seal, here: &Seal) -> io::Result<usiz
         }
     }
     if count > 0 {
-        workspace::replace(folder, TRANSCRIPT, &sealed, 0o600)?;
+        workspace::replace(folder, name, &sealed, 0o600)?;
     }
     Ok(count)
 }

@@ -5,30 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files::Changes;
 use super::hunks::Hunks;
 use super::publishes::{Publish, in_effect};
-use super::rollback_scope::{Scope, made_folders};
+use super::rollback_scope::{KeptHunks, NamedHunks, Scope, made_folders};
 use super::rolled_back::RollbackRequest;
 use crate::contracts::RepoPath;
 use crate::memory::Store;
 use crate::workflow::run::error::StartError;
 use crate::workspace::{self, Edit, Image, LineHunk, ReversalKind, Workspace};
-
-/// Hunks of one file that are to be undone.
-pub(super) struct NamedHunks {
-    /// Their ids.
-    pub(super) ids: Vec<String>,
-    /// The edit that made them, as the file stands.
-    pub(super) edit: Edit,
-    /// Whether nothing of what the workflow changed in the file is left then.
-    pub(super) is_all: bool,
-}
-
-/// What the user keeps of a file.
-pub(super) struct KeptHunks {
-    /// The content before the workflow; `None` when it did not exist.
-    pub(super) before: Option<Vec<u8>>,
-    /// The ids of the hunks.
-    pub(super) ids: BTreeSet<String>,
-}
 
 /// The hunks that a request names, as the files stand.
 pub(super) fn of_hunks(

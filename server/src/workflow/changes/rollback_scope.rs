@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hunk_scope::{KeptHunks, NamedHunks};
 use super::publishes::{Publish, in_effect, paths_in_effect};
 use super::rolled_back::RollbackRequest;
 use crate::contracts::RepoPath;
 use crate::text;
 use crate::workflow::run::error::StartError;
-use crate::workspace::{ReversalKind, Workspace};
+use crate::workspace::{Edit, ReversalKind, Workspace};
 
 /// What is to be taken back, with all that is needed to judge it.
 pub(super) struct Scope {
@@ -25,6 +24,24 @@ pub(super) struct Scope {
     pub(super) kept: BTreeMap<RepoPath, KeptHunks>,
     /// Folders that publishes of the workflow made.
     pub(super) made_folders: BTreeSet<RepoPath>,
+}
+
+/// Hunks of one file that are to be undone.
+pub(super) struct NamedHunks {
+    /// Their ids.
+    pub(super) ids: Vec<String>,
+    /// The edit that made them, as the file stands.
+    pub(super) edit: Edit,
+    /// Whether nothing of what the workflow changed in the file is left then.
+    pub(super) is_all: bool,
+}
+
+/// What the user keeps of a file.
+pub(super) struct KeptHunks {
+    /// The content before the workflow; `None` when it did not exist.
+    pub(super) before: Option<Vec<u8>>,
+    /// The ids of the hunks.
+    pub(super) ids: BTreeSet<String>,
 }
 
 pub(super) fn of_rollback(

@@ -1,6 +1,6 @@
 //! The hunks that the user keeps, in a rollback that does not name them.
 
-use super::hunk_scope::KeptHunks;
+use super::rollback_scope::KeptHunks;
 use crate::contracts::{ChangeType, RepoPath};
 use crate::workspace::{self, LineHunk, StagedChange, TakeBack, UndoneHunk};
 
