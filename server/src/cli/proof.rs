@@ -139,6 +139,7 @@ mod tests {
             status: TaskState::Completed,
             activity: None,
             files: Vec::new(),
+            depends_on: Vec::new(),
             criteria: states.iter().enumerate().map(criterion).collect(),
             attempts: Vec::new(),
         }

@@ -138,6 +138,7 @@ mod tests {
             status,
             activity: None,
             files: Vec::new(),
+            depends_on: Vec::new(),
             criteria: Vec::new(),
             attempts: Vec::new(),
         };

@@ -46,6 +46,8 @@ pub struct TaskStanding {
     pub activity: Option<String>,
     /// The files it owns.
     pub files: Vec<String>,
+    /// Ids of the tasks that it waits for.
+    pub depends_on: Vec<String>,
     /// Its acceptance criteria.
     pub criteria: Vec<CriterionStatus>,
     /// Who was asked to do it, where that was more than one model.
@@ -222,6 +224,7 @@ pub(super) fn task_rows(facts: &Facts<'_>) -> Vec<TaskStanding> {
                     .filter(has_news)
                     .map(|event| event.message.clone()),
                 files: task.files().map(str::to_owned).collect(),
+                depends_on: task.depends_on.clone(),
                 criteria: criterion_rows(task, facts.criteria),
                 attempts: result(&task.id).map(|result| result.attempts.clone()).unwrap_or_default(),
             }
