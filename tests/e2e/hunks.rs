@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::messages_api::{MessagesApi, Reply, Script};
 use crate::support::replies::{
-    approves, but, completed, edits, fixes, modifies, own, review, task, with, workspace, writes,
+    approves, but, completed, context, does, edits, fixes, modifies, own, plan, review, task, with, workspace, writes,
 };
 use crate::support::session::Session;
 use crate::support::terminal::Terminal;
@@ -185,10 +185,32 @@ fn several_hunks_go_together_and_a_rollback_takes_the_rest() {
     let ids = hunks(&session).1;
     session.baton(["rollback", "--hunk", &ids[0], "--hunk", &ids[2], "--hunk", &ids[3]]).run().expect(0);
     assert_eq!(session.text("src/t1.rs"), "one\n2\n3\n4\n6\n7\n8\nnine\n");
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    assert_eq!(status["outcome"], "merged", "what was judged stands, as when one file is undone");
     session.baton(["keep", "src/t1.rs", "--hunk", &ids[1]]).run().expect(0);
     session.baton(["rollback"]).run().expect(0);
     assert_eq!(session.text("src/t1.rs"), "one\n2\n3\n4\n6\n7\n8\nnine\n", "what is kept is all that is left");
     assert!(!session.exists("src/u/new.rs") && session.exists("src/u/old.rs"));
+}
+
+#[test]
+fn hunks_that_are_undone_before_the_review_leave_the_answer_to_the_plan() {
+    let session = Session::in_git(&workspace(2));
+    let script = Script::new()
+        .on("context", [context(&["src/t1.rs"])])
+        .on("plan", [plan(&[&[own("T1"), own("T2")]])])
+        .on("implement/T1", does("T1"))
+        .on("implement/T2", does("T2"));
+    let api = MessagesApi::start(script);
+    session.run(&api, ["--auto-approve", "--task", "Do it"]).expect(5);
+    let ids = hunks(&session).1;
+    session.baton(["rollback", "--hunk", &ids[0], "--hunk", &ids[1]]).run().expect(0);
+    assert_eq!(session.text("src/t1.rs"), "pub fn t1() -> u32 {\n    0\n}\n");
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    assert!(session.exists(&session.memory("approval.json")), "{status}");
+    session.baton(["rollback", "--undo"]).run().expect(0);
+    assert_eq!(session.baton(["status", "--json"]).run().expect(0).json()["next"], "review");
+    assert_eq!(hunks(&session).1, ids);
 }
 
 #[test]

@@ -22,8 +22,14 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn make(store: &Store, workspace: &Workspace, scope: &Scope) -> Self {
         let Scope { kind, task, file, paths, publishes, .. } = scope;
-        let reversal =
-            Reversal { kind: *kind, task: task.clone(), file: file.clone(), of: Vec::new(), hunks: Vec::new() };
+        let reversal = Reversal {
+            kind: *kind,
+            task: task.clone(),
+            file: file.clone(),
+            of: Vec::new(),
+            hunks: Vec::new(),
+            by_hunk: !scope.hunks.is_empty(),
+        };
         let mut plan = Self { files: Vec::new(), changes: Vec::new(), reversal, kept: Vec::new() };
         for path in paths {
             let taken_back = match scope.hunks.get(path) {

@@ -39,9 +39,10 @@ fn settle_rollback(
     journal: &[Publish],
 ) -> Result<Vec<RollbackNote>, StartError> {
     let (memory, _) = store.inspect()?;
-    let of_all = reversal.task.is_none() && reversal.file.is_none();
+    let is_single = reversal.file.is_some() || reversal.by_hunk;
+    let of_all = reversal.task.is_none() && !is_single;
     let is_part = of_all && !in_effect(journal.to_vec()).is_empty();
-    let judged_still = reversal.file.is_some() || (is_part && memory.review.is_some());
+    let judged_still = is_single || (is_part && memory.review.is_some());
     let redone = match (&reversal.task, judged_still) {
         (_, true) => BTreeSet::new(),
         (Some(task), false) => BTreeSet::from([task.as_str()]),

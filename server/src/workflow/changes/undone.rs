@@ -28,7 +28,8 @@ pub fn undone(store: &Store) -> Result<Vec<(RepoPath, String)>, MemoryError> {
 }
 
 fn is_part(reversal: &Reversal) -> bool {
-    let is_of_all = reversal.task.is_none() && reversal.file.is_none() && reversal.hunks.is_empty();
+    let is_of_all =
+        reversal.task.is_none() && reversal.file.is_none() && reversal.hunks.is_empty() && !reversal.by_hunk;
     reversal.kind == ReversalKind::Rollback && !is_of_all
 }
 

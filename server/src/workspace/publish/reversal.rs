@@ -22,6 +22,9 @@ pub struct Reversal {
     /// The reverted hunks, where only some of a file were: its publishes stand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hunks: Vec<UndoneHunk>,
+    /// Whether these hunks were asked for, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hunk: bool,
 }
 
 /// A reverted hunk.

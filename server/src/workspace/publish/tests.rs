@@ -263,7 +263,14 @@ fn owner_and_group_are_kept_through_publish_kill_and_undo() {
         panic!("nobody touched it");
     };
     let back = workspace.folder(&path(".agent_memory/runs/r2")).unwrap();
-    let reversal = Reversal { kind: ReversalKind::Rollback, task: None, file: None, of: Vec::new(), hunks: Vec::new() };
+    let reversal = Reversal {
+        kind: ReversalKind::Rollback,
+        task: None,
+        file: None,
+        of: Vec::new(),
+        hunks: Vec::new(),
+        by_hunk: false,
+    };
     publish_reversal(&workspace, &back, reversal, &[change], &sign).unwrap();
     assert_eq!(about(&fixture, "gone.txt"), owned);
 }
