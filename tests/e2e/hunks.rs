@@ -202,7 +202,9 @@ fn hunks_that_are_undone_before_the_review_leave_the_answer_to_the_plan() {
         .on("implement/T1", does("T1"))
         .on("implement/T2", does("T2"));
     let api = MessagesApi::start(script);
-    session.run(&api, ["--auto-approve", "--task", "Do it"]).expect(5);
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, ["--phase", "implement"]).expect(0);
     let ids = hunks(&session).1;
     session.baton(["rollback", "--hunk", &ids[0], "--hunk", &ids[1]]).run().expect(0);
     assert_eq!(session.text("src/t1.rs"), "pub fn t1() -> u32 {\n    0\n}\n");
