@@ -206,7 +206,7 @@ pub(super) const OWNED: [Owned; 7] = [
             ("workspace/sandbox/user.rs", "a command in the sandbox gets the user's variables, without secrets"),
             ("workspace/sandbox/exposed.rs", "the same without a view"),
             ("workflow/status/doctor/mod.rs", "doctor reports which binary runs"),
-            ("cli/args.rs", "it parses the arguments"),
+            ("cli/args/mod.rs", "it parses the arguments"),
             ("cli/session.rs", "the workspace is looked for from the folder that a command was started in"),
         ],
         open_to_tests: true,
