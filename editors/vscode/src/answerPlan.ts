@@ -31,9 +31,11 @@ export async function approve(
   }
   const answer = { tasks, ...checks };
   const refusal = await tryToApprove(workflow, planSha256, answer);
-  if (refusal?.kind === "unsaved") {
+  if (refusal === undefined) {
+    gatePanel.forget(workflow);
+  } else if (refusal.kind === "unsaved") {
     await approveUnsaved(workflow, gatePanel, Uri.parse(refusal.uri), planSha256, answer);
-  } else if (refusal !== undefined) {
+  } else {
     await showAgain(workflow, gatePanel, "the plan has changed since it was shown");
   }
 }

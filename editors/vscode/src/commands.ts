@@ -34,8 +34,8 @@ export interface Parts {
 }
 
 /**
- * `plan` is the hash of the plan on the page that was answered, `checks` what was said there of the checks, `files` those
- * in whose menu it was chosen.
+ * `plan` is the hash of the plan on the page that was answered, `checks` what was said there of the checks, `tasks` those
+ * that were picked there (undefined: all), `files` those in whose menu it was chosen.
  */
 type Action = (
   workflow: Workflow,
@@ -43,6 +43,7 @@ type Action = (
   plan: string | undefined,
   checks: CheckAnswer | undefined,
   files: Uri[],
+  tasks: string[] | undefined,
 ) => Promise<unknown>;
 
 /** The commands that are about a workflow; each is for one folder. */
@@ -98,8 +99,14 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await workflow.call("baton.openPlan");
       }
     },
-    approvePlan: (workflow, _node, plan, checks) =>
-      approve(workflow, gatePanel, plan, undefined, checks ?? checkAnswer(gatePanel.ticked(workflow))),
+    approvePlan: (workflow, _node, plan, checks, _files, tasks) =>
+      approve(
+        workflow,
+        gatePanel,
+        plan,
+        plan === undefined ? gatePanel.picked(workflow) : tasks,
+        checks ?? checkAnswer(gatePanel.ticked(workflow)),
+      ),
     approveSome: async (workflow, _node, plan, checks) => {
       const shown = plan ?? openGate(workflow.state)?.plan_sha256;
       const tasks = await pickTasks(workflow, "Approve which tasks? What they depend on must be among them.");
@@ -114,6 +121,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
     rejectPlan: async (workflow) => {
       if (await isSure(workflow, "Reject this plan? The workflow ends; nothing of it is written.", "Reject")) {
         await workflow.call("baton.reject");
+        gatePanel.forget(workflow);
       }
     },
     status: (workflow) => statusMenu(workflow),
@@ -188,13 +196,15 @@ function checkAnswer(said: unknown): CheckAnswer | undefined {
     return undefined;
   }
   const { trustChecks, rememberChecks } = said as Record<keyof CheckAnswer, unknown>;
-  const ids = (of: unknown): string[] | undefined =>
-    Array.isArray(of) ? of.filter((id) => typeof id === "string") : undefined;
-  const [trust, remember] = [ids(trustChecks), ids(rememberChecks)];
+  const [trust, remember] = [idsOf(trustChecks), idsOf(rememberChecks)];
   return {
     ...(trust === undefined ? {} : { trustChecks: trust }),
     ...(remember === undefined ? {} : { rememberChecks: remember }),
   };
+}
+
+function idsOf(said: unknown): string[] | undefined {
+  return Array.isArray(said) ? said.filter((id) => typeof id === "string") : undefined;
 }
 
 /** What the package says of when its commands make sense. */
@@ -240,7 +250,7 @@ function workflowInSight(workflows: Workflows): Workflow | undefined {
 
 /** `more` is what came after where it was called from. */
 async function run(parts: Parts, name: string, action: Action, from: unknown, more: unknown[]): Promise<void> {
-  const [plan, checks] = more;
+  const [plan, checks, tasks] = more;
   const called = calledFrom(parts.workflows, from, plan);
   const ofFile = IN_SIGHT.has(name) ? workflowInSight(parts.workflows) : undefined;
   const workflow = called.workflow ?? ofFile ?? (await choose(parts, name));
@@ -249,7 +259,7 @@ async function run(parts: Parts, name: string, action: Action, from: unknown, mo
   }
   try {
     const shown = typeof plan === "string" ? plan : undefined;
-    await action(workflow, called.node, shown, checkAnswer(checks), called.files);
+    await action(workflow, called.node, shown, checkAnswer(checks), called.files, idsOf(tasks));
   } catch (error) {
     showError(error);
   } finally {

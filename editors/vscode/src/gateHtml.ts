@@ -1,72 +1,94 @@
 /** The page of the gate. Nothing here needs VS Code. */
 
-import MarkdownIt from "markdown-it";
-
+import { escape, file, LOCK, planHtml, TRIANGLE, type PlannedTask } from "./gatePlan";
+import { SCRIPT } from "./gateScript";
+import { STYLE } from "./gateStyle";
 import { cost, dollars, noCost, thousands } from "./present";
-import type { Gate, GateCheck, GateStatus, Spending, Usage } from "./protocol";
+import type { Gate, GateCheck, GateStatus, PlanNote, Spending, Usage } from "./protocol";
 
-/** What the plan says came from a model: no HTML of its own, and links that lead nowhere by themselves. */
-const markdown = new MarkdownIt({ html: false, linkify: false });
-
-/** What the page says when a check is ticked, and by itself when it is shown; no answer to the plan. */
-export const TICKED = "ticked";
-
-/** What the page is told, and tells: how many notes stand in plan.md. */
-export interface NotesInFile {
-  notes: number;
-}
+/** What the page is told: the notes in plan.md as they are now, or that its own were sent. */
+export type PageNews = { notes: PlanNote[] } | { isSent: true };
 
 export interface GatePage {
   gate: Gate | GateStatus;
   usage: Usage | undefined;
-  /** More than one task: some of them can be approved alone. */
-  hasChoice: boolean;
+  tasks: PlannedTask[];
+  /** Whether there is a file at a path of the plan, relative to the workspace folder. */
+  exists: (path: string) => boolean;
   /** URI of the workspace folder, by which the page is found again after a reload. */
   folder: string;
-  /** Notes that stand in plan.md. */
-  notes: number;
+  /** Those that stand in plan.md. */
+  notes: PlanNote[];
+  /** What was ticked and written on the page before this one, in its own words. */
+  kept: unknown;
+  /** Of this page and no other. */
+  page: string;
   nonce: string;
 }
 
-export function gateHtml({ gate, usage, hasChoice, folder, notes, nonce }: GatePage): string {
+export function gateHtml({ gate, usage, tasks, exists, folder, notes, kept, page: id, nonce }: GatePage): string {
+  const view = { gate, tasks, exists };
+  const [before, after] = aroundFacts(gate.markdown);
   const body = `<header>
 <div class="buttons" role="group" aria-label="Answer to the plan">
-${BUTTONS.filter(({ answer }) => hasChoice || answer !== "approveSome")
-  .map(button)
-  .join("\n")}
+${BUTTONS.map(button).join("\n")}
 ${previous(gate)}
 </div>
-<p class="costs">${escape(costs(gate, usage))}</p>
-${warnings(gate)}
-${checks(gate)}
+<p class="said" role="status"></p>
+<div id="changes" hidden>
+<label for="feedback">What should be different? The plan is made anew and you are asked again.</label>
+<textarea id="feedback" rows="4"></textarea>
+<div class="row"><button type="button" data-answer="sendNotes" class="primary">Send</button>
+<span class="hint">Ctrl+Enter sends it, with all notes</span></div>
+</div>
 </header>
-<main>${markdown.render(withoutFacts(gate.markdown))}</main>`;
-  return page(body, { plan: gate.plan_sha256, folder, notes, nonce });
+<main>
+${planHtml(before, view)}
+<section class="facts" aria-label="Before you approve">
+${warnings(gate, view)}
+${checks(gate)}
+${models(gate)}
+<p class="costs">${escape(costs(gate, usage))}</p>
+</section>
+${planHtml(after, view)}
+</main>`;
+  return page(body, { plan: gate.plan_sha256, folder, notes, kept, page: id, nonce });
 }
 
 /** The page of before a reload, until the server has said what waits. */
 export function waitingHtml(folder: string, nonce: string): string {
-  return page('<p class="costs">Reading the plan…</p>', { plan: "", folder, notes: 0, nonce });
+  const facts = { plan: "", folder, notes: [], kept: null, page: "", nonce };
+  return page('<p class="costs">Reading the plan…</p>', facts);
 }
 
 interface Facts {
   plan: string;
   folder: string;
-  notes: number;
+  notes: PlanNote[];
+  kept: unknown;
+  page: string;
   nonce: string;
 }
 
-function page(body: string, { plan, folder, notes, nonce }: Facts): string {
+function page(body: string, { plan, folder, notes, kept, page: id, nonce }: Facts): string {
   const csp = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
+  const data = Object.entries({
+    plan,
+    folder,
+    page: id,
+    notes: JSON.stringify(notes),
+    kept: JSON.stringify(kept ?? {}),
+  }).map(([name, value]) => ` data-${name}="${escape(value)}"`);
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="UTF-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${csp}">
 <title>Plan</title>
 <style nonce="${nonce}">${STYLE}</style>
 </head>
-<body data-plan="${escape(plan)}" data-folder="${escape(folder)}" data-notes="${String(notes)}">
+<body${data.join("")}>
 ${body}
 <script nonce="${nonce}">${SCRIPT}</script>
 </body>
@@ -80,30 +102,35 @@ interface GateButton {
   title: string;
   /** Shown by the page itself, once there is something to send. */
   hidden?: boolean;
+  /** Opens the part of the page that has this id. */
+  opens?: string;
 }
 
 const BUTTONS: readonly GateButton[] = [
   {
     answer: "sendNotes",
     label: "Send Notes",
-    title: "The plan is made anew by your notes on this page and in plan.md, and you are asked again",
+    title:
+      "The plan is made anew by all that is written on this page and the notes in plan.md, and you are asked again",
     hidden: true,
   },
   { answer: "approve", label: "Approve", title: "The agents begin" },
-  { answer: "approveSome", label: "Approve Some…", title: "Only the tasks you choose" },
   {
     answer: "askForChanges",
-    label: "Ask for Changes…",
+    label: "Ask for Changes",
     title: "Say what should be different; the plan is made anew and you are asked again",
+    opens: "changes",
   },
   { answer: "edit", label: "Edit", title: "Change plan.json yourself, then approve" },
   { answer: "reject", label: "Reject", title: "The workflow ends with nothing of this plan written" },
 ];
 
-function button({ answer, label, title, hidden }: GateButton): string {
+function button({ answer, label, title, hidden, opens }: GateButton): string {
   const primary = answer === "approve" || answer === "sendNotes" ? ' class="primary"' : "";
   const isHidden = hidden === true ? " hidden" : "";
-  return `<button data-answer="${answer}"${primary}${isHidden} title="${escape(title)}">${label}</button>`;
+  const does =
+    opens === undefined ? `data-answer="${answer}"` : `data-opens aria-controls="${opens}" aria-expanded="false"`;
+  return `<button type="button" ${does}${primary}${isHidden} title="${escape(title)}">${label}</button>`;
 }
 
 /** What is different from the plan before, where that can be shown. */
@@ -117,9 +144,23 @@ function previous(gate: GateStatus): string {
       });
 }
 
-/** The plan without what plan.md says before it: on the page that stands in the header, always in sight. */
-export function withoutFacts(plan: string): string {
-  return plan.replace(/^## Before you approve\n\n(?:- .*\n)*\n?/m, "");
+/**
+ * The plan up to what plan.md says before its approach, and what comes after that: the page says it in its own way. The
+ * task and what changed come before.
+ */
+export function aroundFacts(plan: string): [string, string] {
+  const [before = "", after] = plan.split(/^## Before you approve\n\n(?:- .*\n)*\n?/m, 2);
+  return after === undefined ? ["", plan] : [before, after];
+}
+
+/** The models that do it, and who pays for them. */
+function models(gate: GateStatus): string {
+  const accounts = [...new Set(gate.models.map(({ account }) => account))];
+  const of = accounts.map((account) => {
+    const own = gate.models.filter((one) => one.account === account);
+    return `${own.map(({ tier, model }) => `${tier} <code>${escape(model)}</code>`).join(", ")} (${escape(account)})`;
+  });
+  return of.length === 0 ? "" : `<p class="models">Models: ${of.join("; ")}</p>`;
 }
 
 /** Nothing of the plan is written before the answer, what it cost so far, and what it may cost. */
@@ -152,25 +193,29 @@ function estimated({ low, high, ceiling }: GateStatus["estimate"]): string {
   return `about ${inDollars}${most}`;
 }
 
-function warnings(gate: GateStatus): string {
-  const file = ({ path, task }: { path: string; task: string }): string =>
-    `<code>${escape(path)}</code> (${escape(task)})`;
+function warnings(gate: GateStatus, view: { exists: (path: string) => boolean }): string {
+  const named = ({ path, task }: { path: string; task: string }): string => `${file(path, view)} (${escape(task)})`;
   const severe = (what: string, never: boolean): string => {
-    const files = gate.protected.filter((planned) => planned.never === never).map(file);
-    return files.length === 0 ? "" : `<p class="warning severe">${what}: ${files.join(" ")}</p>`;
+    const files = gate.protected.filter((planned) => planned.never === never).map(named);
+    return files.length === 0 ? "" : `<p class="warning severe">${LOCK} ${what}: ${files.join(", ")}</p>`;
   };
   const protectedFiles = severe("Protected files, written only because you approve them here", false);
   const neverWritten = severe("Never written, also if you approve the plan", true);
   const reasons = [...new Set(gate.flagged.map(({ reason }) => reason))];
   const flagged = reasons.map((reason) => {
-    const files = gate.flagged.filter((flag) => flag.reason === reason).map(file);
-    return `<p class="warning">${escape(reason.charAt(0).toUpperCase() + reason.slice(1))}: ${files.join(" ")}</p>`;
+    const files = gate.flagged.filter((flag) => flag.reason === reason).map(named);
+    const what = reason.charAt(0).toUpperCase() + reason.slice(1);
+    return `<p class="warning">${TRIANGLE} ${escape(what)}: ${files.join(", ")}</p>`;
   });
   const others = gate.warnings.map((warning) => `<p class="warning">${escape(warning)}</p>`);
-  const questions = gate.questions.map(
-    (question) => `<p class="warning">Question: ${escape(question)} (answer by Ask for Changes…)</p>`,
-  );
-  return [protectedFiles, neverWritten, ...flagged, ...others, ...questions].join("");
+  return [protectedFiles, neverWritten, ...flagged, ...others, ...gate.questions.map(question)].join("");
+}
+
+/** A question of the plan, with room for the answer. */
+function question(words: string, at: number): string {
+  const id = `question-${String(at)}`;
+  return `<div class="question"><label for="${id}">Question: ${escape(words)}</label>
+<textarea id="${id}" rows="2" data-question="${escape(words)}" placeholder="Your answer goes with the notes; without one the plan decides."></textarea></div>`;
 }
 
 /** The checks that run after the work; one that nobody trusted, and one that could be remembered, can be chosen. */
@@ -197,126 +242,11 @@ export function checks(gate: GateStatus): string {
       `Remember as a check in baton.toml, and run after the work: <code>${escape(command)}</code> (${escape(reason)})`,
     ),
   );
-  return [...set, ...offered].join("");
+  const none = "Checks: none is set, and none was recognized here: nothing will be run.";
+  const all = [...set, ...offered];
+  return all.length === 0 ? `<p class="check">${none}</p>` : all.join("");
 }
 
 function rights({ network, secrets }: GateCheck): string {
   return [network === true ? ", with network" : "", secrets === true ? ", with secret files" : ""].join("");
 }
-
-export function escape(text: string): string {
-  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text.replace(/[&<>"']/g, (character) => names[character] ?? "");
-}
-
-const SCRIPT = `
-const vscode = acquireVsCodeApi();
-const { plan, folder } = document.body.dataset;
-// What was kept when the page was last in sight.
-const kept = vscode.getState() ?? {};
-const boxes = [...document.querySelectorAll("input[type=checkbox]")];
-const idOf = (box) => box.dataset.trust ?? box.dataset.remember;
-const chosen = (kind) => {
-  const ids = boxes.filter((box) => box.checked && kind in box.dataset).map(idOf);
-  return ids.length === 0 ? undefined : ids;
-};
-let inFile = Number(document.body.dataset.notes);
-// A note box below each heading; what is written there is kept with the page until it is sent.
-const noteBoxes = plan === "" ? [] : [...document.querySelectorAll("main h1, main h2, main h3")].map((heading, place) => {
-  const words = heading.textContent;
-  const task = heading.tagName === "H3" ? words.split(" · ")[0] : undefined;
-  const about = heading.tagName === "H1" ? "the plan" : (task ?? words);
-  const add = document.createElement("button");
-  add.className = "add";
-  add.textContent = "Add Note";
-  add.title = "Say what should be different about " + about;
-  const box = document.createElement("textarea");
-  box.rows = 3;
-  box.hidden = true;
-  box.placeholder = "What should be different about " + about + "?";
-  box.setAttribute("aria-label", "Note on " + about);
-  heading.append(" ", add);
-  heading.after(box);
-  add.addEventListener("click", () => { box.hidden = false; box.focus(); });
-  box.addEventListener("input", keep);
-  box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { say("sendNotes"); }
-    if (event.key === "Escape" && box.value.trim() === "") { box.hidden = true; add.focus(); }
-  });
-  return { box, place, note: (text) => (task !== undefined ? { task, text } : { text: heading.tagName === "H2" ? "On “" + words + "”: " + text : text }) };
-});
-const notes = () => noteBoxes.filter(({ box }) => box.value.trim() !== "").map(({ box, note }) => note(box.value.trim()));
-const send = document.querySelector("button[data-answer=sendNotes]");
-const countNotes = () => {
-  const all = notes().length + inFile;
-  if (send !== null) {
-    send.hidden = all === 0;
-    send.textContent = all === 1 ? "Send Note" : "Send " + all + " Notes";
-  }
-};
-window.addEventListener("message", ({ data }) => {
-  if (typeof data?.notes === "number") {
-    inFile = data.notes;
-    countNotes();
-  }
-});
-function say(answer) {
-  const checks = { trustChecks: chosen("trust"), rememberChecks: chosen("remember") };
-  vscode.postMessage({ answer, plan, checks, notes: notes() });
-}
-function keep() {
-  const written = noteBoxes.filter(({ box }) => box.value !== "").map(({ box, place }) => [place, box.value]);
-  vscode.setState({ folder, plan, ticked: boxes.filter((box) => box.checked).map(idOf), written });
-  countNotes();
-  say("${TICKED}");
-}
-if (plan === "") {
-  vscode.setState({ ...kept, folder });
-} else {
-  for (const box of boxes) {
-    box.checked = kept.plan === plan && (kept.ticked ?? []).includes(idOf(box));
-    box.addEventListener("change", keep);
-  }
-  for (const [place, text] of kept.plan === plan ? (kept.written ?? []) : []) {
-    const written = noteBoxes[place];
-    if (written !== undefined) {
-      written.box.value = text;
-      written.box.hidden = false;
-    }
-  }
-  keep();
-}
-for (const button of document.querySelectorAll("button[data-answer]")) {
-  button.addEventListener("click", () => say(button.dataset.answer));
-}
-`;
-
-const STYLE = `
-body { padding: 0 1.5em 2em; line-height: 1.5; max-width: 60em; }
-header { position: sticky; top: 0; background: var(--vscode-editor-background); padding: 0.8em 0 0.4em;
-  border-bottom: 1px solid var(--vscode-panel-border); }
-.buttons { display: flex; flex-wrap: wrap; gap: 0.5em; }
-button { font: inherit; padding: 0.3em 0.9em; border: 1px solid var(--vscode-button-secondaryBorder, transparent); border-radius: 3px;
-  cursor: pointer; color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); }
-button:hover { background: var(--vscode-button-secondaryHoverBackground); }
-button.primary { color: var(--vscode-button-foreground); background: var(--vscode-button-background); }
-button.primary:hover { background: var(--vscode-button-hoverBackground); }
-button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
-button.add { margin-left: 0.6em; padding: 0 0.5em; font-size: 0.75rem; font-weight: normal; vertical-align: middle; opacity: 0.75; }
-button.add:hover, button.add:focus-visible { opacity: 1; }
-textarea { box-sizing: border-box; width: 100%; margin: 0.2em 0 0.8em; padding: 0.4em; font: inherit; resize: vertical;
-  color: var(--vscode-input-foreground); background: var(--vscode-input-background); border: 1px solid var(--vscode-input-border, var(--vscode-panel-border)); }
-textarea:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: -1px; }
-.costs { margin: 0.6em 0 0.3em; color: var(--vscode-descriptionForeground); }
-.warning { margin: 0.4em 0; padding: 0.3em 0.7em; border-left: 3px solid var(--vscode-editorWarning-foreground);
-  background: var(--vscode-textBlockQuote-background); }
-.check { display: block; margin: 0.4em 0; }
-.check code { white-space: pre-wrap; }
-.warning.severe { border-color: var(--vscode-editorError-foreground); }
-h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 1.6em; } h3 { font-size: 1em; margin-top: 1.4em; }
-h3 code { padding: 0.1em 0.6em; border-radius: 1em; font-size: 0.85em; color: var(--vscode-badge-foreground);
-  background: var(--vscode-badge-background); }
-blockquote { margin: 1em 0; padding: 0.2em 1em; border-left: 3px solid var(--vscode-textBlockQuote-border);
-  background: var(--vscode-textBlockQuote-background); }
-code { font-family: var(--vscode-editor-font-family); font-size: 0.95em; color: var(--vscode-textPreformat-foreground); }
-`;

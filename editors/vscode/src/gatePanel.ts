@@ -1,17 +1,21 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 
 import { commands, Uri, ViewColumn, window } from "vscode";
 import type { Disposable, WebviewPanel } from "vscode";
 
-import { gateHtml, TICKED, waitingHtml, type NotesInFile } from "./gateHtml";
+import { gateHtml, waitingHtml, type PageNews } from "./gateHtml";
+import type { PlannedTask } from "./gatePlan";
+import { KEPT } from "./gateScript";
+import { openBeside } from "./openFile";
+import { discardNote, openNote } from "./planFile";
 import { openGate } from "./present";
-import type { PageNote } from "./protocol";
+import type { Gate, GateStatus, PageNote } from "./protocol";
+import { showError } from "./server";
 import type { Workflow, Workflows } from "./workflows";
 
 const ANSWERS: Record<string, string> = {
   approve: "batonClient.approvePlan",
-  approveSome: "batonClient.approveSome",
-  askForChanges: "batonClient.askForChanges",
   edit: "batonClient.editPlan",
   reject: "batonClient.rejectPlan",
   sendNotes: "batonClient.sendNotes",
@@ -25,7 +29,11 @@ interface PageAnswer {
   answer?: unknown;
   plan?: unknown;
   checks?: unknown;
+  tasks?: unknown;
   notes?: unknown;
+  kept?: unknown;
+  file?: unknown;
+  line?: unknown;
 }
 
 interface Shown {
@@ -33,10 +41,17 @@ interface Shown {
   plan: string;
   /** The checks that are ticked, in the words of the page. */
   ticked: unknown;
-  /** The notes that were written on the page, in its words. */
-  written: unknown;
-  /** The notes in plan.md that the page was told of. */
-  inFile: number;
+  /** The tasks that are picked, in its words, where it is not all of them. */
+  picked: unknown;
+  /** The notes in plan.md that the page was told of, as JSON. */
+  inFile: string;
+}
+
+/** What was written on the page of a plan and not sent; it outlives the page. */
+interface Written {
+  notes: PageNote[];
+  /** All that the page keeps, in its own words. */
+  kept: unknown;
 }
 
 /** The plan that waits for an answer, beside what is being edited and without taking the focus. */
@@ -44,6 +59,7 @@ export class GatePanel implements Disposable {
   private readonly shown = new Map<Workflow, Shown>();
   /** Where the page of a plan was closed since that plan was answered. */
   private readonly answered = new Set<Workflow>();
+  private readonly written = new Map<Workflow, Written>();
   /** The plan that was shown last, also when its page was closed since. */
   private readonly seen = new Map<Workflow, string>();
   private readonly disposables: Disposable[];
@@ -75,7 +91,18 @@ export class GatePanel implements Disposable {
 
   /** The notes that were written on the page of the plan that waits and not sent. */
   notes(workflow: Workflow): PageNote[] {
-    return pageNotes(this.shown.get(workflow)?.written);
+    return this.written.get(workflow)?.notes ?? [];
+  }
+
+  /** The tasks that are picked on the page of the plan that waits; undefined where all are. */
+  picked(workflow: Workflow): string[] | undefined {
+    return ids(this.shown.get(workflow)?.picked);
+  }
+
+  /** What was written on the page was sent, or is not wanted any more. */
+  forget(workflow: Workflow): void {
+    this.written.delete(workflow);
+    void this.shown.get(workflow)?.panel.webview.postMessage({ isSent: true } satisfies PageNews);
   }
 
   /** The plan that waits is in sight, or a click away. */
@@ -98,19 +125,21 @@ export class GatePanel implements Disposable {
     if (shown.plan !== gate.plan_sha256) {
       shown.plan = gate.plan_sha256;
       shown.ticked = undefined;
-      shown.written = undefined;
+      shown.picked = undefined;
       const { status } = workflow.state;
-      shown.inFile = status?.notes?.length ?? 0;
-      const tasks = "tasks" in gate ? gate.tasks : (status?.tasks ?? []);
-      const nonce = randomBytes(16).toString("hex");
+      const notes = status?.notes ?? [];
+      shown.inFile = JSON.stringify(notes);
       this.seen.set(workflow, gate.plan_sha256);
       shown.panel.webview.html = gateHtml({
         gate,
         usage: status?.usage,
-        hasChoice: tasks.length > 1,
+        tasks: plannedTasks(workflow, gate),
+        exists: (path) => existsSync(Uri.joinPath(workflow.folder.uri, path).fsPath),
         folder: workflow.folder.uri.toString(),
-        notes: shown.inFile,
-        nonce,
+        notes,
+        kept: this.written.get(workflow)?.kept,
+        page: randomBytes(8).toString("hex"),
+        nonce: randomBytes(16).toString("hex"),
       });
     }
     if (!preserveFocus || !shown.panel.visible) {
@@ -142,10 +171,10 @@ export class GatePanel implements Disposable {
       this.answered.delete(workflow);
       this.show(workflow, true);
     } else if (shown !== undefined) {
-      const notes = workflow.state.status?.notes?.length ?? 0;
-      if (notes !== shown.inFile) {
-        shown.inFile = notes;
-        void shown.panel.webview.postMessage({ notes } satisfies NotesInFile);
+      const notes = workflow.state.status?.notes ?? [];
+      if (JSON.stringify(notes) !== shown.inFile) {
+        shown.inFile = JSON.stringify(notes);
+        void shown.panel.webview.postMessage({ notes } satisfies PageNews);
       }
     }
   }
@@ -167,23 +196,33 @@ export class GatePanel implements Disposable {
 
   private attach(workflow: Workflow, panel: WebviewPanel): Shown {
     panel.iconPath = this.icon;
-    const shown: Shown = { panel, plan: "", ticked: undefined, written: undefined, inFile: 0 };
+    const shown: Shown = { panel, plan: "", ticked: undefined, picked: undefined, inFile: "[]" };
     panel.onDidDispose(() => this.shown.delete(workflow));
-    panel.webview.onDidReceiveMessage(({ answer, plan, checks, notes }: PageAnswer) => {
-      if (plan === shown.plan) {
-        shown.written = notes;
-      }
-      if (answer === TICKED && plan === shown.plan) {
-        shown.ticked = checks;
-      }
-      const command = typeof answer === "string" ? ANSWERS[answer] : undefined;
-      if (command !== undefined) {
-        // The answer is to the plan on the page, whatever there is by now.
-        void commands.executeCommand(command, workflow, plan, checks);
-      }
+    panel.webview.onDidReceiveMessage((said: PageAnswer) => {
+      this.hear(workflow, shown, said);
     });
     this.shown.set(workflow, shown);
     return shown;
+  }
+
+  private hear(workflow: Workflow, shown: Shown, said: PageAnswer): void {
+    const { answer, plan, checks, tasks } = said;
+    if (plan === shown.plan) {
+      this.written.set(workflow, { notes: pageNotes(said.notes), kept: said.kept });
+    }
+    if (answer === KEPT && plan === shown.plan) {
+      shown.ticked = checks;
+      shown.picked = tasks;
+    } else if (answer === "openFile" && typeof said.file === "string") {
+      openBeside(workflow, shown.panel, said.file).then(undefined, showError);
+    } else if (answer === "openNote" && typeof said.line === "number") {
+      openNote(workflow, said.line).then(undefined, showError);
+    } else if (answer === "discardNote" && typeof said.line === "number") {
+      discardNote(workflow, said.line).then(undefined, showError);
+    } else if (typeof answer === "string" && ANSWERS[answer] !== undefined) {
+      // The answer is to the plan on the page, whatever there is by now.
+      void commands.executeCommand(ANSWERS[answer], workflow, plan, checks, ids(tasks));
+    }
   }
 
   private restore(panel: WebviewPanel, state: unknown): Promise<void> {
@@ -197,6 +236,9 @@ export class GatePanel implements Disposable {
       return Promise.resolve();
     }
     this.attach(workflow, panel);
+    if (state !== undefined && !this.written.has(workflow)) {
+      this.written.set(workflow, { notes: [], kept: state });
+    }
     panel.webview.html = waitingHtml(workflow.folder.uri.toString(), randomBytes(16).toString("hex"));
     if (openGate(workflow.state) === null) {
       workflow.refreshSoon();
@@ -216,5 +258,20 @@ export function pageNotes(said: unknown): PageNote[] {
     return typeof text === "string" && text.trim() !== ""
       ? [{ text, ...(typeof task === "string" ? { task } : {}) }]
       : [];
+  });
+}
+
+/** The ids that a page says. */
+function ids(said: unknown): string[] | undefined {
+  return Array.isArray(said) ? said.filter((id) => typeof id === "string") : undefined;
+}
+
+/** The tasks of the plan that waits, as the page shows them. */
+function plannedTasks({ state }: Workflow, gate: Gate | GateStatus): PlannedTask[] {
+  const known = state.status?.tasks ?? [];
+  const tasks: Partial<Gate["tasks"][number]>[] = "tasks" in gate ? gate.tasks : known;
+  return tasks.map(({ id = "", title = "", depends_on = [] }) => {
+    const isDone = known.some((task) => task.id === id && task.status === "completed");
+    return { id, title, dependsOn: depends_on, isDone };
   });
 }

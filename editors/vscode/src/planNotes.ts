@@ -11,9 +11,12 @@ export async function sendNotes(workflow: Workflow, gatePanel: GatePanel): Promi
   const send = (): Promise<unknown> => workflow.call("baton.sendNotes", notes.length === 0 ? {} : { notes });
   const refusal = await refused(send);
   // Who sends a note means the one that is in sight.
-  if (refusal !== undefined && (await isSaved(refusal))) {
+  if (refusal === undefined) {
+    gatePanel.forget(workflow);
+  } else if (await isSaved(refusal)) {
     await send();
-  } else if (refusal !== undefined) {
+    gatePanel.forget(workflow);
+  } else {
     void window.showErrorMessage(`${workflow.title}: plan.md could not be saved, and no note was sent.`);
   }
 }

@@ -84,6 +84,8 @@ export interface TaskStatus {
   title: string;
   status: "pending" | "running" | "waiting" | "completed" | "partial" | "blocked" | "failed" | "not_approved";
   files: string[];
+  /** Ids of the tasks that it waits for; absent from an older server. */
+  depends_on?: string[];
   /** What it is at. */
   activity?: string | null;
   /** Absent from an older server. */
@@ -267,7 +269,7 @@ export interface Gate extends GateStatus {
   plan_json?: string;
   run: string;
   task: string;
-  tasks: { id: string; title: string }[];
+  tasks: { id: string; title: string; depends_on?: string[] }[];
   usage: Usage;
 }
 

@@ -41,7 +41,7 @@ describe("checks that a project shows", vscode.options, () => {
     const boxes = window.gate.locator("label.check", { hasText: "Remember as a check in baton.toml" });
     await boxes.filter({ hasText: "npm test (package.json)" }).waitFor();
     await boxes.filter({ hasText: "npm run lint (package.json)" }).waitFor();
-    assert.equal(await window.gate.locator("input:checked").count(), 0);
+    assert.equal(await window.gate.locator("label.check input:checked").count(), 0);
     await window.picture("offered");
   });
 
@@ -154,7 +154,7 @@ describe("checks of the workspace that nobody trusts", vscode.options, () => {
     // Out of sight the page is gone, and approved is from wherever.
     await window.openFile("main.py");
     await window.run("Baton: Show Plan");
-    await window.gate.locator("input:checked").waitFor();
+    await window.gate.locator("label.check input:checked").waitFor();
     await window.page.locator(".tab").filter({ hasText: "main.py" }).click();
     await window.run("Baton: Approve Plan");
     await window.notification("Approved; checks passed: mark.").waitFor();
@@ -163,7 +163,7 @@ describe("checks of the workspace that nobody trusts", vscode.options, () => {
     api.restart(goesWell());
     await startAnew();
     await tick().filter({ hasText: "changed since you trusted it; it was true" }).waitFor();
-    assert.equal(await window.gate.locator("input:checked").count(), 0);
+    assert.equal(await window.gate.locator("label.check input:checked").count(), 0);
     await window.picture("changed");
     assert.deepEqual(api.violations, []);
   });

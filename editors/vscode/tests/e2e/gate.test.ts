@@ -20,7 +20,7 @@ describe("a plan that waits", vscode.options, () => {
   let window: Window;
   let live: string;
   const step = steps(() => window);
-  const header = (): Promise<string> => window.gate.locator("header").innerText();
+  const header = (): Promise<string> => window.gate.locator(".facts").innerText();
 
   before(async () => {
     api = await MessagesApi.start(isDelicate());
@@ -78,13 +78,13 @@ describe("a plan that waits", vscode.options, () => {
   step("follows the plan", async () => {
     const edited = desk.read(PLAN).replace("Say so in the README", "Tell it in the README");
     writeFileSync(join(desk.project, PLAN), edited);
-    await window.gate.getByText("Tell it in the README").waitFor();
+    await window.gate.getByRole("heading", { name: "Tell it in the README" }).waitFor();
     await window.picture("followed");
   });
 
   step("asks which plan is meant when it is approved with unsaved changes, and approves none on Cancel", async () => {
     await window.reload();
-    await window.gate.getByText("Tell it in the README").waitFor();
+    await window.gate.getByRole("heading", { name: "Tell it in the README" }).waitFor();
     await window.clearNotifications();
     await window.gate.getByRole("button", { name: "Edit" }).click();
     await window.page.locator(".tab.active").filter({ hasText: "plan.json" }).waitFor();

@@ -26,8 +26,18 @@ const GATE: Gate = {
   usage: USAGE,
 };
 
-const page = (gate: Partial<Gate>, hasChoice = false): string =>
-  gateHtml({ gate: { ...GATE, ...gate }, usage: undefined, hasChoice, folder: "file:///w", notes: 0, nonce: "n0" });
+const AT = {
+  tasks: [{ id: "T1", title: "Greet", dependsOn: [], isDone: false }],
+  exists: (path: string) => path === "greet.py",
+  folder: "file:///w",
+  notes: [],
+  kept: undefined,
+  page: "p0",
+  nonce: "n0",
+};
+
+const page = (gate: Partial<Gate>, at: Partial<typeof AT> = {}): string =>
+  gateHtml({ gate: { ...GATE, ...gate }, usage: undefined, ...AT, ...at });
 
 describe("the page of the gate", () => {
   it("renders the plan, with what it cost and may cost", () => {
@@ -69,13 +79,16 @@ describe("the page of the gate", () => {
       protected: [{ path: ".github/workflows/ci.yml", task: "T1", never: false }],
       flagged: [{ path: "build.rs", task: "T2", reason: "runs code when you build" }],
     });
-    assert.match(html, /severe">Protected files[^<]*<code>\.github\/workflows\/ci\.yml<\/code>/);
-    assert.match(html, /Runs code when you build: <code>build\.rs<\/code> \(T2\)/);
+    assert.match(html, /severe"><svg[^]*?<\/svg> Protected files[^<]*<code>\.github\/workflows\/ci\.yml<\/code>/);
+    assert.match(html, /<svg[^]*?<\/svg> Runs code when you build: <code>build\.rs<\/code> \(T2\)/);
   });
 
   it("tells what is never written apart from what an approval lets be written", () => {
     const html = page({ protected: [{ path: ".git/config", task: "T1", never: true }] });
-    assert.match(html, /severe">Never written, also if you approve the plan: <code>\.git\/config<\/code> \(T1\)/);
+    assert.match(
+      html,
+      /severe"><svg[^]*?<\/svg> Never written, also if you approve the plan: <code>\.git\/config<\/code> \(T1\)/,
+    );
     assert.doesNotMatch(html, /Protected files/);
   });
 
@@ -115,17 +128,56 @@ describe("the page of the gate", () => {
 
   it("has room for notes, and compares with the plan before where there was one", () => {
     const html = page({});
-    assert.match(html, /data-notes="0"/);
-    assert.match(html, /<button data-answer="sendNotes" class="primary" hidden /);
+    assert.match(html, /<div class="head" data-about="T1" data-kind="task" data-name="T1"><h3>/);
+    assert.match(html, /<button type="button" data-answer="sendNotes" class="primary" hidden /);
     assert.doesNotMatch(html, /Compare with/);
     const second = page({ previous: { plan_version: 1, plan_md: ".agent_memory/history/0001-revise/plan.md" } });
-    assert.match(second, /<button data-answer="comparePlans"[^>]*>Compare with Version 1</);
+    assert.match(second, /<button type="button" data-answer="comparePlans"[^>]*>Compare with Version 1</);
     assert.doesNotMatch(page({ previous: { plan_version: 1, plan_md: null } }), /Compare with/);
   });
 
-  it("offers some of the tasks only where there are several", () => {
-    assert.doesNotMatch(page({}), /Approve Some/);
-    assert.match(page({}, true), /Approve Some…/);
+  it("lets tasks be left out where there are several, each with what it needs", () => {
+    const markdown = "### T1 · Greet · `simple`\n\n### T2 · Say · `simple`\n\n### T3 · Did · `simple`\n";
+    const task = (id: string, dependsOn: string[], isDone = false): (typeof AT.tasks)[number] =>
+      ({ id, title: id, dependsOn, isDone }) as (typeof AT.tasks)[number];
+    assert.doesNotMatch(page({}), /class="pick"/);
+    const tasks = [task("T1", []), task("T2", ["T1", "T3"] as never[]), task("T3", [], true)];
+    const html = page({ markdown }, { tasks });
+    assert.match(html, /class="pick" checked data-task="T2" data-needs="\[&quot;T1&quot;\]" aria-label="Do T2: T2"/);
+    assert.equal(html.match(/class="pick"/g)?.length, 2);
+    assert.match(html, /<span class="tag">done<\/span><h3>T3/);
+  });
+
+  it("opens files that are there, and marks those that are new, protected or to look at twice", () => {
+    const html = page({
+      markdown: "### T1 · Greet · `simple`\n\n- modify `greet.py`\n- create `.npmrc`\n- modify `build.rs`\n",
+      protected: [{ path: ".npmrc", task: "T1", never: false }],
+      flagged: [{ path: "build.rs", task: "T1", reason: "runs code when you build" }],
+    });
+    assert.match(html, /modify <button type="button" class="file" data-file="greet\.py"[^>]*><code>greet\.py<\/code>/);
+    assert.match(
+      html,
+      /create <code>\.npmrc<\/code> <span class="tag">new file<\/span> <span class="mark severe"><svg[^]*?<\/svg> protected/,
+    );
+    assert.match(
+      html,
+      /<code>build\.rs<\/code> <span class="tag">not there yet<\/span> <span class="mark "><svg[^]*?<\/svg> runs code/,
+    );
+  });
+
+  it("says which models do it and who pays, and has room for answers to questions", () => {
+    const models = (["fast", "balanced"] as const).map((tier) => ({ tier, model: `a:${tier}`, account: "your <key>" }));
+    const html = page({ models, questions: ["Which <name>?"] });
+    assert.match(html, /Models: fast <code>a:fast<\/code>, balanced <code>a:balanced<\/code> \(your &lt;key&gt;\)/);
+    assert.match(html, /Question: Which &lt;name&gt;\?<\/label>\s*<textarea id="question-0"/);
+    assert.match(html, /none is set, and none was recognized here: nothing will be run/);
+  });
+
+  it("begins with what changed since the plan before", () => {
+    const markdown =
+      "# Plan, version 2\n\n## Changed since version 1\n\n- the risks\n\n## Before you approve\n\n- x\n\nIt goes so.\n";
+    assert.match(page({ markdown }), /Plan, version 2[^]*Changed since version 1[^]*class="facts"[^]*It goes so\./);
+    assert.doesNotMatch(page({ markdown }), /data-about="Changed/);
   });
 
   it("shows the same from the status alone, after a reload", () => {
@@ -152,10 +204,9 @@ describe("the page of the gate", () => {
       checks,
       warnings,
     };
-    const at = { hasChoice: false, folder: "file:///w", notes: 0, nonce: "n0" };
     assert.equal(
-      gateHtml({ gate: fromStatus, usage: USAGE, ...at }),
-      gateHtml({ gate: delicate, usage: undefined, ...at }),
+      gateHtml({ gate: fromStatus, usage: USAGE, ...AT }),
+      gateHtml({ gate: delicate, usage: undefined, ...AT }),
     );
   });
 
@@ -166,9 +217,10 @@ describe("the page of the gate", () => {
   });
 
   it("has buttons that say what they do", () => {
-    const html = page({}, true);
-    const buttons = [...html.matchAll(/<button data-answer="(\w+)"[^>]*title="([^"]+)">/g)].map((match) => match[1]);
-    assert.deepEqual(buttons, ["approve", "approveSome", "askForChanges", "edit", "reject"]);
+    const buttons = [...page({}).matchAll(/<button type="button" [^>]*title="[^"]+">([^<]+)</g)].map(
+      ([, label]) => label,
+    );
+    assert.deepEqual(buttons, ["Send Notes", "Approve", "Ask for Changes", "Edit", "Reject"]);
   });
 
   it("keeps its folder while the server was not asked yet", () => {
@@ -179,14 +231,14 @@ describe("the page of the gate", () => {
 
   it("answers with the plan that it shows", () => {
     const html = page({});
-    assert.match(html, /<body data-plan="aa" data-folder="file:\/\/\/w">/);
-    assert.match(html, /postMessage\(\{ answer, plan, checks \}\)/);
+    assert.match(html, /<body data-plan="aa" data-folder="file:\/\/\/w" /);
+    assert.match(html, /postMessage\(\{ answer, plan, /);
   });
 
   it("says the header's facts not once more in the plan", () => {
     const facts = "## Before you approve\n\n- **protected**: `.npmrc` (T1)\n- to implement and review: about $0.03\n\n";
     const html = page({ markdown: `# Plan, version 1\n\n> Greet\n\n${facts}The approach.\n\n## Risks\n\n- none\n` });
-    assert.doesNotMatch(html, /Before you approve|about \$0\.03/);
+    assert.doesNotMatch(html, /<h2>Before you approve|about \$0\.03/);
     assert.match(html, /The approach\.[^]*none/);
   });
 });
