@@ -299,8 +299,8 @@ fn without_a_terminal_the_plan_waits_until_another_command_approves_it() {
     assert_eq!(api.requests().len(), 2);
     // With the models that made it: without, the cost of the plan would be unknown.
     let status = session.baton(["status", "--json"]).api(&api).run().expect(0).json();
-    let fields = "run workflow task state headline summary outcome phases tasks issues gate notes checks sandbox usage \
-                  run_usage next ways_on warnings";
+    let fields = "run workflow task state headline summary outcome phases tasks issues gate notes checks sandbox review \
+                  usage run_usage next ways_on warnings";
     assert_eq!(keys(&status).join(" "), fields);
     assert_eq!(
         (&status["outcome"], &status["next"], &status["task"]),

@@ -145,6 +145,9 @@ fn an_editor_shows_both_reviews_at_one_line_and_fixes_and_dismisses_each_by_itse
         "Baton: open its task (Its own.)".to_owned(),
         "Baton: fix this issue (Beside src/t1.rs.)".to_owned(),
         "Baton: dismiss this issue (Beside src/t1.rs.)".to_owned(),
+        "Baton: keep this change".to_owned(),
+        "Baton: undo this change".to_owned(),
+        "Baton: why (T1)".to_owned(),
     ];
     assert_eq!(titles(&actions), expected);
     let of_base = &actions[5]["diagnostics"][0];

@@ -100,7 +100,13 @@ function M.open(words, mods, of)
   end, of)
 end
 
-local WOULD = { restored = 'restore', deleted = 'delete', merged = 'merge', in_part = 'undo part of', left_alone = 'leave alone' }
+local WOULD = {
+  restored = 'restore',
+  deleted = 'delete',
+  merged = 'merge',
+  in_part = 'undo part of',
+  left_alone = 'leave alone',
+}
 
 --- What a rollback would do, in a line.
 ---@param result { files: { path: string, outcome: string, message: string }[], message: string }

@@ -28,7 +28,7 @@ pub const RESERVED_PHASE_NAMES: &[&str] = &[
     "tasks", "note", "notes", "criterion", "check", "checks", "schema", "issue", "issues", "settings", "memory",
     "critical", "major", "minor", "suggestion", "error", "warning", "information", "hint",
     // Commands and the words of the status.
-    "approve", "reject", "status", "cancel", "reset", "rollback", "diff", "doctor", "tell", "log", "keep", "accept", "fix",
+    "approve", "reject", "status", "cancel", "reset", "rollback", "diff", "doctor", "demo", "tell", "log", "keep", "accept", "fix",
     "dismiss", "restore", "trust", "none", "baton",
     // Schemas that are no handoff's.
     "user-settings",

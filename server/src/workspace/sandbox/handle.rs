@@ -220,10 +220,17 @@ mod tests {
         assert!(sandbox.explanation().is_some_and(|text| text.starts_with("Switched off") && text.ends_with("can.")));
     }
 
-    /// A process that was killed may stay for a moment, until it is reaped.
+    /// A process that was killed may stay for a moment, until it has ended and is reaped.
     fn assert_gone(pid: &str) {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "{pid} still runs: {stat}");
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            if stat.is_empty() || stat.contains(") Z ") {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{pid} still runs: {stat}");
+            std::thread::yield_now();
+        }
     }
 
     #[tokio::test]
