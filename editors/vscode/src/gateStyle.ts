@@ -5,7 +5,7 @@ body { padding: 0 1.2em 2em; line-height: 1.5; max-width: 60em; overflow-wrap: a
 header { position: sticky; top: 0; z-index: 1; background: var(--vscode-editor-background); padding: 0.6em 0;
   border-bottom: 1px solid var(--vscode-contrastBorder, var(--vscode-panel-border)); }
 /* Where little is in sight, the answers do not stand before the plan. */
-@media (max-height: 30em) { header { position: static; } }
+@media (max-height: 30em), (max-width: 22em) { header { position: static; } }
 .buttons, .row { display: flex; flex-wrap: wrap; align-items: center; gap: 0.5em; }
 button { font: inherit; padding: 0.3em 0.9em; border: 1px solid var(--vscode-contrastBorder, var(--vscode-button-border, transparent));
   border-radius: 3px; cursor: pointer; color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); }
@@ -23,7 +23,8 @@ button.file:hover { color: var(--vscode-textLink-activeForeground); background: 
 .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 0.6em; }
 .head h1, .head h2, .head h3 { flex: 0 1 auto; min-width: 0; }
 .head input { align-self: center; margin: 1.4em 0 1em; }
-.head:has(input.pick:not(:checked)) h3 { text-decoration: line-through; }
+.head input + h3 { max-width: calc(100% - 2.6em); }
+.head:has(input.pick:not(:checked)) h3 { text-decoration: line-through 1px; font-weight: normal; }
 textarea { box-sizing: border-box; display: block; width: 100%; max-height: 60vh; field-sizing: content; min-height: 4.6em; margin: 0.2em 0 0.4em;
   padding: 0.4em; font: inherit; resize: vertical; color: var(--vscode-input-foreground); background: var(--vscode-input-background);
   border: 1px solid var(--vscode-contrastBorder, var(--vscode-input-border, var(--vscode-panel-border))); }
