@@ -52,7 +52,7 @@ markdown.renderer.rules["heading_close"] = (tokens, index, _options, place: Plac
   return `</${tag}></div>${place.takesNotes === true ? '<div class="notes"></div>' : ""}\n`;
 };
 
-markdown.renderer.rules["code_inline"] = (tokens, index, _options, place: Place) => {
+markdown.renderer.rules.code_inline = (tokens, index, _options, place: Place) => {
   const content = tokens[index]?.content ?? "";
   const verb = tokens[0]?.content.trim() ?? "";
   const isFile = place.task !== undefined && index === 1 && tokens.length === 2 && VERBS.includes(verb);
