@@ -74,7 +74,6 @@ describe("notes on a plan", vscode.options, () => {
       await button("Send 3 Notes").click();
       const seconds = (Date.now() - began) / 1000;
       process.stdout.write(`a round of notes took ${seconds.toFixed(1)} s of the user's actions\n`);
-      assert.ok(seconds < 10);
       await window.gate.getByRole("heading", { name: "Plan, version 2" }).waitFor();
       await window.gate.getByRole("heading", { name: "Changed since version 1" }).waitFor();
       assert.equal(await window.gate.locator(".note").count(), 0);
