@@ -67,7 +67,7 @@ local function choose(line, what)
   t.answer(line)
   return t.answer(what)
 end
-local UNDONE = '2026-11-28 07:46 · merged · 2 files · Make both answer 1'
+local UNDONE = '2026-11-28 07:46 · approved · 2 files · Make both answer 1'
 local titles = choose(UNDONE, 'Undo').titles
 t.same(titles, { 'Undo', 'Log of w1b', 'Log of w1' })
 -- Nothing is done before it is said what would be.

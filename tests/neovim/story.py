@@ -62,9 +62,9 @@ def notes(neovim):
     neovim.type("/### T2<CR>c")
     neovim.sees("Note on T2:")
     neovim.type("Keep its name.<CR>And its type.")
-    shows("3 a note", neovim, "Keep its name.", "And its type.", "<C-s> sends")
+    shows("3 a note", neovim, "Keep its name.", "And its type.", "<C-s> takes it")
     neovim.type("<C-s>")
-    neovim.sees("noted on T2; s sends it")
+    neovim.sees("noted on T2; s sends all notes")
     text = pathlib.Path(".agent_memory/plan.md").read_text()
     assert "\n> Keep its name.\n> And its type.\n" in text, text
     neovim.sees("▌ Keep its name. ▌ And its type.")

@@ -76,8 +76,9 @@ export class SaveQuestions implements Disposable {
       const { run, status } = workflow.state;
       const waits = run !== null && status?.state === "waiting_for_save";
       if (run !== null) {
-        // While one task waits, another may be at work.
-        progress.waits(run, waits && !status.tasks.some((task) => task.status === "running"));
+        // While one task waits, another may be at work. A plan that waits is shown, and nothing is to lie over it.
+        const isIdle = waits && !status.tasks.some((task) => task.status === "running");
+        progress.waits(run, isIdle || status?.state === "gate");
       }
       if (!waits) {
         this.asked.delete(workflow);

@@ -14,8 +14,8 @@ local WIDEST, HIGHEST = 76, 6
 local function placement(title)
   local width = math.max(1, math.min(WIDEST, vim.o.columns - 4))
   local height = math.max(1, math.min(HIGHEST, vim.o.lines - vim.o.cmdheight - 6))
-  local keys = width >= 50 and ' <CR> in normal mode or <C-s> sends · q keeps it for later '
-    or ' <C-s> sends · q leaves '
+  local keys = width >= 50 and ' <CR> in normal mode or <C-s> takes it · q keeps it for later '
+    or ' <C-s> takes it · q leaves '
   return {
     relative = 'editor',
     row = math.max(0, vim.o.lines - vim.o.cmdheight - height - 4),

@@ -17,6 +17,9 @@ local M = {}
 ---@field can_undo boolean
 ---@field can_bring_back boolean
 
+--- What an outcome is called elsewhere too: nothing is merged into a branch.
+local WORDS = { merged = 'approved', rolled_back = 'rolled back' }
+
 local function known(value)
   if value ~= vim.NIL then
     return value
@@ -29,7 +32,7 @@ end
 function M.line(past)
   local parts = {
     ((known(past.at) or ''):gsub('T(%d%d:%d%d).*$', ' %1')),
-    ((known(past.outcome) or 'no end'):gsub('_', ' ')),
+    WORDS[known(past.outcome)] or known(past.outcome) or 'no end',
     ('%d file%s'):format(past.files, past.files == 1 and '' or 's'),
     (table.concat(view.lines(known(past.task) or ''), ' '):gsub('%s+', ' ')),
   }

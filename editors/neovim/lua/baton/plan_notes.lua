@@ -134,7 +134,7 @@ function M.add(client, bufnr, at)
     if unsaved.save({ file }) then
       drafts.keep(client.root_dir, 'note', nil)
       require('baton.session').refresh(client)
-      view.say(('noted on %s; s sends it'):format(about(heading)), nil, { root = client.root_dir })
+      view.say(('noted on %s; s sends all notes'):format(about(heading)), nil, { root = client.root_dir })
     end
   end)
 end
