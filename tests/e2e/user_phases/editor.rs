@@ -66,7 +66,9 @@ fn an_issue_of_it_is_dismissed_and_restored() {
     let offered = editor.response(id).expect("actions");
     let titles: Vec<&str> =
         offered.as_array().expect("a list").iter().filter_map(|one| one["title"].as_str()).collect();
-    assert_eq!(titles, ["Baton: dismiss this issue", "Baton: open its task", "Baton: plan this"]);
+    let of_change = ["Baton: keep this change", "Baton: undo this change", "Baton: why (T1)"];
+    let of_issue = ["Baton: dismiss this issue", "Baton: open its task", "Baton: plan this"];
+    assert_eq!(titles, [of_issue, of_change].concat());
 
     let id = shown["data"]["id"].clone();
     editor.execute("baton.dismissIssue", &[json!({ "id": id })]).expect("it is dismissed");
