@@ -6,7 +6,7 @@ use super::output::{columns, print};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
-use crate::workflow::{self, PastWorkflow};
+use crate::workflow::{self, Outcome, PastWorkflow};
 
 /// Print the workflows, newest first.
 pub(super) fn history(start: &Start<'_>, args: HistoryArgs) -> Result<u8, Failure> {
@@ -45,7 +45,11 @@ fn table(workflows: &[PastWorkflow], columns: usize) -> String {
 }
 
 fn facts(past: &PastWorkflow) -> Vec<String> {
-    let outcome = past.outcome.map(|outcome| outcome.to_string().replace('_', " "));
+    // Nothing is merged into a branch: the changes are in the working tree.
+    let outcome = past.outcome.map(|outcome| match outcome {
+        Outcome::Merged => "approved".to_owned(),
+        other => other.to_string().replace('_', " "),
+    });
     let removed = match past.removed_runs {
         0 => String::new(),
         removed => format!(" ({removed} removed)"),
@@ -70,7 +74,6 @@ fn facts(past: &PastWorkflow) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflow::Outcome;
 
     #[test]
     fn it_fits_narrow_and_wide_terminals_and_names_the_commands() {
@@ -87,6 +90,8 @@ mod tests {
             usage: None,
             removed_runs: usize::from(!current),
         };
+        let merged = PastWorkflow { outcome: Some(Outcome::Merged), ..past("20260102-121212-0003", true) };
+        assert_eq!(facts(&merged)[1], "approved", "nothing was merged");
         let workflows = [past("20260102-121212-0002", true), past("20260101-121212-0001", false)];
         for columns in [40, 60, 80, 100, 120] {
             let table = table(&workflows, columns);
