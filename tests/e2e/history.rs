@@ -160,7 +160,7 @@ fn a_wrong_id_names_those_there_are_and_removed_runs_are_said() {
 }
 
 #[test]
-fn a_rollback_of_an_earlier_workflow_that_is_killed_is_finished_by_the_next_command() {
+fn the_run_of_a_rollback_says_which_workflow_it_is_of_and_a_damaged_word_hides_nothing() {
     let session = session();
     workflow(&session, "One", "src/t1.rs", ("    0\n", "    1\n"));
     workflow(&session, "Two", "src/t2.rs", ("    0\n", "    2\n"));
@@ -196,5 +196,5 @@ fn an_editor_lists_and_undoes_them_too() {
     plain.execute("baton.history", &[]).expect("an answer");
     let message = plain.wait_for_message();
     let text = message["params"]["message"].as_str().expect("a text");
-    assert!(text.contains(&format!("{one}: merged, 1 file, can be undone: One")), "{text}");
+    assert!(text.contains(&format!("{one}: approved, 1 file, can be undone: One")), "{text}");
 }

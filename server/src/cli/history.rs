@@ -6,7 +6,7 @@ use super::output::{columns, print};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
-use crate::workflow::{self, Outcome, PastWorkflow};
+use crate::workflow::{self, PastWorkflow};
 
 /// Print the workflows, newest first.
 pub(super) fn history(start: &Start<'_>, args: HistoryArgs) -> Result<u8, Failure> {
@@ -45,18 +45,13 @@ fn table(workflows: &[PastWorkflow], columns: usize) -> String {
 }
 
 fn facts(past: &PastWorkflow) -> Vec<String> {
-    // Nothing is merged into a branch: the changes are in the working tree.
-    let outcome = past.outcome.map(|outcome| match outcome {
-        Outcome::Merged => "approved".to_owned(),
-        other => other.to_string().replace('_', " "),
-    });
     let removed = match past.removed_runs {
         0 => String::new(),
         removed => format!(" ({removed} removed)"),
     };
     vec![
         past.at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-        outcome.unwrap_or_else(|| "no end".to_owned()),
+        past.outcome_words(),
         format!("{}{removed}", text::count(past.runs.len(), "run")),
         text::count(past.files, "file"),
         past.usage.and_then(|usage| usage.cost_words()).unwrap_or_default(),
@@ -74,6 +69,7 @@ fn facts(past: &PastWorkflow) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::Outcome;
 
     #[test]
     fn it_fits_narrow_and_wide_terminals_and_names_the_commands() {

@@ -42,7 +42,7 @@ fn message(workflows: &[PastWorkflow]) -> String {
 }
 
 fn line(past: &PastWorkflow) -> String {
-    let outcome = past.outcome.map_or_else(|| "no end".to_owned(), |outcome| outcome.to_string().replace('_', " "));
+    let outcome = past.outcome_words();
     let can = match (past.can_undo, past.can_bring_back) {
         (true, _) => ", can be undone",
         (false, true) => ", can be brought back",

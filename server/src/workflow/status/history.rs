@@ -42,6 +42,17 @@ pub struct PastWorkflow {
     pub removed_runs: usize,
 }
 
+impl PastWorkflow {
+    /// How it ended, for people: nothing is merged into a branch, the changes are in the working tree.
+    pub fn outcome_words(&self) -> String {
+        match self.outcome {
+            None => "no end".to_owned(),
+            Some(Outcome::Merged) => "approved".to_owned(),
+            Some(other) => other.to_string().replace('_', " "),
+        }
+    }
+}
+
 /// The workflows that ran here, newest first. Files are not read, and neither are transcripts.
 ///
 /// # Errors
