@@ -17,31 +17,29 @@ use crate::{text, workflow};
 /// can be applied. Or the files and their hunks as JSON.
 pub(super) fn diff(start: &Start<'_>, args: &DiffArgs) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
-    let Some(store) = session.memory()? else { return show("", args, || Ok(Hunks::default()), &[]) };
-    warn(&workflow::unverified(&store)?);
-    let diff = workflow::diff(&store, &session.workspace, args.task.as_deref())?;
-    let hunks = || Ok(Hunks::load(&store, &session.workspace).map_err(StartError::from)?);
-    let changes = match &args.task {
-        Some(task) => Changes::of_task(&store, &session.workspace, task),
-        None => Changes::load(&store, &session.workspace),
+    let task = args.task.as_deref();
+    let store = session.memory()?;
+    let changes = match &store {
+        Some(store) => {
+            warn(&workflow::unverified(store)?);
+            workflow::changes(store, &session.workspace, task)?
+        }
+        None => Changes::default(),
     };
-    let changes = changes.map_err(StartError::from)?;
-    let paths: Vec<&RepoPath> = changes.files().map(|file| &file.path).collect();
-    show(&diff, args, hunks, &paths)
-}
-
-fn show(
-    diff: &str,
-    args: &DiffArgs,
-    hunks: impl FnOnce() -> Result<Hunks, Failure>,
-    paths: &[&RepoPath],
-) -> Result<u8, Failure> {
+    let hunks = || match &store {
+        Some(store) => Hunks::load(store, &session.workspace).map_err(StartError::from),
+        None => Ok(Hunks::default()),
+    };
     if args.json {
-        print(&json(&hunks()?, paths, args.task.as_deref()).to_string())?;
-    } else if diff.is_empty() {
+        let paths: Vec<&RepoPath> = changes.files().map(|file| &file.path).collect();
+        print(&text::safe_json(&json(&hunks()?, &paths, task).to_string()))?;
+        return Ok(0);
+    }
+    let diff = changes.unified();
+    if diff.is_empty() {
         tell("The workflow has changed no file.");
     } else if std::io::stdout().is_terminal() {
-        print(&painted(&with_hunks(diff, &hunks()?)))?;
+        print(&painted(&with_hunks(&diff, &hunks()?)))?;
     } else {
         print_bytes(diff.as_bytes())?;
     }

@@ -49,5 +49,6 @@ pub use probe::Probe;
 pub use replay::{Pace, RECORDED_ACCOUNT, Replay};
 pub use resolve::{Models, Wanted, providers, resolve};
 pub use retry::{AttemptError, MOST_ATTEMPTS, RetryPolicy, retry_after, with_retries};
+pub use secrets::provider_variables;
 pub use throttle::{Slot, Throttle};
 pub use turn::{RecordedTurn, Retry, Tier, Turn, TurnProgress, TurnRequest};

@@ -20,7 +20,7 @@ mod status;
 
 pub use changes::before_image::{BeforeImage, BeforeImages};
 pub use changes::checkpoints::{Cleaned, clean};
-pub use changes::files::{ChangedFile, Changes, diff};
+pub use changes::files::{ChangedFile, Changes, changes, diff};
 pub use changes::hunks::{FileHunks, Hunk, Hunks};
 pub use changes::keep::keep;
 pub use changes::rollback::rollback;

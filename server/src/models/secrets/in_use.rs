@@ -14,18 +14,16 @@ const KEYS: [(&str, &str); 4] = [
     ("OPENAI_API_KEY", "key"),
     ("OLLAMA_API_KEY", "key"),
 ];
-/// Variables that hold an address, in which a password may stand. The system's proxies are written in both ways.
-const ADDRESSES: [&str; 9] = [
-    "ANTHROPIC_BASE_URL",
-    "OPENAI_BASE_URL",
-    "OLLAMA_HOST",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-];
+/// Variables that hold a provider's address, in which a password may stand.
+const ADDRESSES: [&str; 3] = ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OLLAMA_HOST"];
+/// Those of proxies, which the system writes in both ways.
+const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+
+/// The variables in which providers' keys stand, and those with their addresses, in which a password may stand.
+pub fn provider_variables() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().map(|(variable, _)| variable).chain(ADDRESSES)
+}
+
 /// Words in the name of a query's field that holds a secret.
 const SECRET_FIELDS: [&str; 5] = ["key", "token", "secret", "password", "sig"];
 /// Bytes of the largest automaton: a token of several thousand characters needs some.
@@ -54,7 +52,7 @@ impl Secrets {
                 add(bare(&value), format!("{word} in {variable}"));
             }
         }
-        for variable in ADDRESSES {
+        for variable in ADDRESSES.into_iter().chain(PROXIES) {
             for secret in env(variable).map(|address| in_address(&address)).unwrap_or_default() {
                 add(&secret, format!("password in {variable}"));
             }

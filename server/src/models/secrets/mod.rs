@@ -12,5 +12,6 @@ mod masked;
 mod value;
 
 pub(super) use in_use::Secrets;
+pub use in_use::provider_variables;
 pub(super) use masked::Masked;
 pub(super) use value::is_worth_masking;

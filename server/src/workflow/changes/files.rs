@@ -189,9 +189,17 @@ impl Changes {
 /// What the workflow at hand, or one task of it, changed, as one unified diff.
 ///
 /// # Errors
-/// When there is no such task, or a journal or a file cannot be read.
+/// As [`changes`].
 pub fn diff(store: &Store, workspace: &Workspace, task: Option<&str>) -> Result<String, StartError> {
-    let Some(task) = task else { return Ok(Changes::load(store, workspace)?.unified()) };
+    Ok(changes(store, workspace, task)?.unified())
+}
+
+/// What the workflow at hand, or one task of it, changed.
+///
+/// # Errors
+/// When there is no such task, or a journal or a file cannot be read.
+pub fn changes(store: &Store, workspace: &Workspace, task: Option<&str>) -> Result<Changes, StartError> {
+    let Some(task) = task else { return Ok(Changes::load(store, workspace)?) };
     let known = |plan: &LoadedPlan| plan.plan.task(task).is_some();
     let published = || -> Result<bool, MemoryError> {
         Ok(journal(store)?.iter().any(|publish| publish.record.task == task && publish.record.reversal.is_none()))
@@ -199,7 +207,7 @@ pub fn diff(store: &Store, workspace: &Workspace, task: Option<&str>) -> Result<
     if !store.inspect()?.0.plan.as_ref().is_some_and(known) && !published()? {
         return Err(StartError::Usage(format!("{task} is no task of the plan; `baton status` lists them")));
     }
-    Ok(Changes::of_task(store, workspace, task)?.unified())
+    Ok(Changes::of_task(store, workspace, task)?)
 }
 
 /// A task's changes for its result: kinds and counts come from the real diff, only the summaries from `reported`.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
+use crate::models::provider_variables;
 use crate::text;
 use crate::workflow::run::events::{EventStatus, PhaseEvent};
 use crate::workflow::run::outcome::Outcome;
@@ -23,16 +24,6 @@ const LIMIT: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 4;
 /// Longest warning, in characters.
 const WIDEST: usize = 300;
-/// Variables of the models' providers, which the command is not given: keys, and addresses in which a password may stand.
-const OF_MODELS: [&str; 7] = [
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_BASE_URL",
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "OLLAMA_API_KEY",
-    "OLLAMA_HOST",
-];
 
 /// What became of the commands that a run has run.
 pub struct Notices {
@@ -122,7 +113,8 @@ impl Teller {
                 ("BATON_STATUS", event.status.to_string()),
                 ("BATON_WORKSPACE", self.root.to_string_lossy().into_owned()),
             ],
-            withheld: OF_MODELS.iter().map(|name| (*name).to_owned()).chain(keys).collect(),
+            // An address may hold a password.
+            withheld: provider_variables().map(str::to_owned).chain(keys).collect(),
         }
     }
 
