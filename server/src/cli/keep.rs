@@ -2,7 +2,7 @@
 
 use super::args::KeepArgs;
 use super::failure::Failure;
-use super::output::print;
+use super::output::{message_lines, print};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::{text, workflow};
@@ -16,9 +16,10 @@ pub(super) fn keep(start: &Start<'_>, args: &KeepArgs) -> Result<u8, Failure> {
     let file = session.file(&args.file)?;
     let kept = workflow::keep(&store, &session.workspace, &file, &args.hunks)?;
     let hunks = text::count(kept.len(), "hunk");
-    print(&format!(
+    let message = format!(
         "Kept: {hunks} of {}. A rollback passes over what is kept; `baton rollback --hunk ID` undoes it all the same.",
         text::safe_line(file.as_str())
-    ))?;
+    );
+    print(&message_lines(&message).join("\n"))?;
     Ok(0)
 }
