@@ -14,6 +14,7 @@ mod fault;
 mod file_glob;
 mod file_keys;
 mod findings;
+mod fingerprint;
 mod gate_facts;
 mod handoffs;
 mod limits;
@@ -44,6 +45,7 @@ pub use fault::{Fault, JsonText, Position};
 pub use file_glob::{BadGlob, FileGlob};
 pub use file_keys::{FileKeys, name_key};
 pub use findings::Findings;
+pub use fingerprint::{FINGERPRINT, fingerprints};
 pub use gate_facts::{Estimate, FlaggedFile, GateCheck, GateFacts, OfferedCheck, ProtectedFile, Spending};
 pub use handoffs::{FindingsReader, HandoffFile, HandoffJson, Handoffs, PhaseFiles};
 pub use limits::{

@@ -169,7 +169,11 @@ pub(super) fn place(mut issue: Issue, texts: &Texts<'_>) -> Result<Issue, NoPlac
     let height = issue.end_line.map_or(0, |end| end.saturating_sub(issue.line));
     let quote = issue.quote.as_deref().filter(|quote| !quote.trim().is_empty());
     let (path, line, standing) = match quote {
-        Some(quote) => place_quote(&issue.file, quote, issue.line, texts)?,
+        Some(quote) => {
+            let (path, line, standing) = place_quote(&issue.file, quote, issue.line, texts)?;
+            issue.quote = Some(with_whole_line(quote, &standing));
+            (path, line, standing)
+        }
         None => {
             let path = path_of(&issue.file)?;
             let line = issue.line.clamp(1, lines_of(&path, texts).ok_or_else(|| missing(&path))?);
@@ -187,6 +191,24 @@ pub(super) fn place(mut issue: Issue, texts: &Texts<'_>) -> Result<Issue, NoPlac
     issue.id = issue_id(&issue.file, &standing, &issue.description);
     issue.placed = None;
     Ok(issue)
+}
+
+/// A quote whose first line is the whole line of the file, whatever part of it was quoted: the next review may quote another
+/// part, and the issue is then still recognised. What is no line of the file stays as it was said, and so does a quote of a
+/// line that is much too long to be one of code.
+fn with_whole_line(quote: &str, standing: &str) -> String {
+    const LONGEST: usize = 1000;
+    let mut lines = quote.lines().skip_while(|line| line.trim().is_empty());
+    let first = lines.next().unwrap_or_default();
+    if standing.len() > LONGEST || find_quote(&[standing], first, 1).is_none() {
+        return quote.to_owned();
+    }
+    let rest: Vec<&str> = lines.collect();
+    // Blank lines behind it are no part of it.
+    if rest.iter().all(|line| line.trim().is_empty()) {
+        return standing.to_owned();
+    }
+    [standing].into_iter().chain(rest).collect::<Vec<_>>().join("\n")
 }
 
 /// Keep an issue whose place was not found: its file as it was said, its line clamped.
