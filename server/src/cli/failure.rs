@@ -1,5 +1,6 @@
 //! Why a subcommand failed, and the exit codes.
 
+use crate::config::ConfigErrors;
 use crate::memory::MemoryError;
 use crate::models::ModelErrorKind;
 use crate::workflow::StartError;
@@ -24,16 +25,27 @@ pub(super) const CANCELLED: u8 = 130;
 pub(super) struct Failure {
     pub(super) code: u8,
     pub(super) message: String,
+    /// Where in a file it is to be mended.
+    pub(super) place: Option<Place>,
+}
+
+/// A place in a file that a person wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The file, as the message names it.
+    pub(super) file: String,
+    /// The line, from 1, where it is one of its lines.
+    pub(super) line: Option<u32>,
 }
 
 impl Failure {
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { code: USAGE, message: message.into() }
+        Self::new(USAGE, message)
     }
 
     /// The reader of standard output has left: no message, and exit code 0.
     pub(super) fn quiet() -> Self {
-        Self { code: 0, message: String::new() }
+        Self::new(0, "")
     }
 
     /// Whether there is no message to print.
@@ -42,7 +54,12 @@ impl Failure {
     }
 
     pub(super) fn failed(message: impl Into<String>) -> Self {
-        Self { code: FAILED, message: message.into() }
+        Self::new(FAILED, message)
+    }
+
+    /// With another code.
+    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), place: None }
     }
 }
 
@@ -56,8 +73,27 @@ impl From<StartError> for Failure {
                 FAILED
             }
         };
-        Self { code, message: error.to_string() }
+        let place = match &error {
+            StartError::Memory(error) => place_of(error),
+            _ => None,
+        };
+        Self { place, ..Self::new(code, error.to_string()) }
     }
+}
+
+/// All faults are told; the place is the first one's.
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        let first = errors.0.iter().find_map(|error| Some((error.place.source.clone(), error.place.position?.line)));
+        let place = first.map(|(file, line)| Place { file, line: Some(line) });
+        Self { place, ..Self::usage(errors.to_string()) }
+    }
+}
+
+fn place_of(error: &MemoryError) -> Option<Place> {
+    let MemoryError::Faulty(files) = error else { return None };
+    let first = files.first()?;
+    Some(Place { file: first.file.clone(), line: first.faults.first().map(|fault| fault.position.line) })
 }
 
 impl From<MemoryError> for Failure {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::failure::{Failure, NO_CONCLUSION, USAGE};
-use super::output::print;
+use super::output::print_json;
 use crate::contracts::{CheckResult, CriteriaCount, ReviewOutput, Usage};
 use crate::memory::Store;
 use crate::text;
@@ -28,6 +28,10 @@ pub(super) struct LastLine<'a> {
 struct Error<'a> {
     kind: EventErrorKind,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
 }
 
 impl<'a> LastLine<'a> {
@@ -45,7 +49,7 @@ impl<'a> LastLine<'a> {
 
     /// Of a review against a commit, which belongs to no workflow and runs no checks.
     pub(super) fn of_base_review(run: &'a str, end: &'a RunEnd, exit_code: u8) -> Self {
-        let error = end.error.as_ref().map(|error| Error { kind: error.kind, message: &error.message });
+        let error = end.error.as_ref().map(|error| Error { kind: error.kind, message: &error.message, file: None, line: None });
         Self {
             outcome: end.outcome,
             exit_code,
@@ -70,7 +74,12 @@ impl<'a> LastLine<'a> {
         Self {
             outcome: Outcome::Failed,
             exit_code: failure.code,
-            error: Some(Error { kind, message: &failure.message }),
+            error: Some(Error {
+                kind,
+                message: &failure.message,
+                file: failure.place.as_ref().map(|place| place.file.as_str()),
+                line: failure.place.as_ref().and_then(|place| place.line),
+            }),
             run: None,
             workflow: None,
             review: None,
@@ -84,10 +93,10 @@ impl<'a> LastLine<'a> {
     /// Print it.
     ///
     /// # Errors
-    /// As [`print`].
+    /// As [`print_json`].
     pub(super) fn print(&self) -> Result<(), Failure> {
         let line = serde_json::to_string(self).map_err(|error| Failure::failed(error.to_string()))?;
-        print(&text::safe_json(&line))
+        print_json(&text::safe_json(&line))
     }
 }
 
@@ -100,4 +109,10 @@ pub(super) fn with_last_line(is_json: bool, done: Result<u8, Failure>) -> Result
         let _ = LastLine::of_failure(failure).print();
     }
     done
+}
+
+/// Print the last line where the arguments are not understood: what is wrong is told on standard error as well.
+pub(super) fn print_usage_fault(message: &str) {
+    // There is nowhere left to report that standard output cannot be written.
+    let _ = LastLine::of_failure(&Failure::usage(message.trim_end())).print();
 }

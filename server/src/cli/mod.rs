@@ -24,6 +24,8 @@ mod notices;
 mod output;
 pub mod progress;
 mod proof;
+mod report_args;
+mod reports;
 mod reset;
 mod review;
 mod rollback;
@@ -38,6 +40,7 @@ mod slips;
 mod status;
 mod tell;
 mod trust;
+mod workflow_commands;
 
 use std::process::ExitCode;
 
@@ -89,7 +92,7 @@ pub fn main(table: &'static Table) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) if failure.is_quiet() => ExitCode::from(failure.code),
-        Err(Failure { code, message }) => {
+        Err(Failure { code, message, .. }) => {
             tell(&format!("error: {}", text::safe_lines(&message)));
             ExitCode::from(code)
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::model_args::ModelArgs;
+use super::workflow_commands::{disarmed, disarmed_json};
 use crate::config::Settings;
 use crate::contracts::Issue;
 use crate::memory::Store;
@@ -23,7 +24,15 @@ pub(super) const AS_RECORDED: &str = ", as recorded";
 /// # Errors
 /// When it cannot be written; [`Failure::is_quiet`] when its reader has left.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    print_bytes(format!("{text}\n").as_bytes())
+    print_bytes(format!("{}\n", disarmed(text)).as_bytes())
+}
+
+/// Print a line of JSON.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_json(json: &str) -> Result<(), Failure> {
+    print_bytes(format!("{}\n", disarmed_json(json)).as_bytes())
 }
 
 /// Print a part of the result, byte for byte.
@@ -38,7 +47,7 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// Print a message on standard error.
 pub(super) fn tell(text: &str) {
     // There is nowhere left to report that it cannot be written.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", disarmed(text));
 }
 
 /// Print warnings that accompany a result.

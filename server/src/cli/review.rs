@@ -3,41 +3,93 @@
 use std::sync::Arc;
 
 use super::args::{FailOn, ReviewArgs};
-use super::failure::{Failure, ISSUES};
+use super::failure::{Failure, ISSUES, Place};
 use super::gate;
 use super::last_line::{LastLine, with_last_line};
 use super::output::exit_code_after;
 use super::progress::{Progress, Style};
-use super::run::{EndReport, drive, exit_code};
+use super::report_args::BaselineArgs;
+use super::reports::{Baseline, Ending, Reports};
+use super::run::{EndReport, drive, exit_code, worse};
 use super::runtime::block_on;
 use super::session::{Session, Start};
-use crate::contracts::{ReviewOutput, Severity};
-use crate::workflow::{Goal, Outcome};
+use crate::contracts::{BaseReview, Handoff, Severity};
+use crate::memory::Store;
+use crate::workflow::{Goal, Outcome, RunEnd};
 
 /// Review, and answer with the exit code for what was found.
 pub(super) fn review(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure> {
     let is_json = args.json;
-    with_last_line(is_json, review_with(start, args))
+    let done = Reports::open(&args.reports, is_json).and_then(|mut reports| {
+        let done = review_with(start, args, &mut reports);
+        reports.also_of_failure(done)
+    });
+    with_last_line(is_json, done)
 }
 
-fn review_with(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure> {
+fn review_with(start: &Start<'_>, args: ReviewArgs, reports: &mut Reports) -> Result<u8, Failure> {
     let session = Session::open(start, args.models.overrides())?;
+    reports.set_root(session.workspace.root());
+    let baseline = baseline(&args.baseline, &session)?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
-    let report = EndReport::of(&engine);
+    let mut report = EndReport::of(&engine);
+    report.is_aside = reports.takes_standard_output();
     let request = Goal::ReviewAgainst { base: args.base }.into();
-    let end = block_on(drive(engine, request, args.timeout, progress))??;
-    let (run, ended) = &end;
-    let is_reached = ended.outcome == Outcome::Done && ended.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));
-    let code = if is_reached { ISSUES } else { exit_code(ended) };
+    let (run, mut ended) = block_on(drive(engine, request, args.timeout, progress))??;
+    let mut ending = Ending { baseline, shows_new_only: args.baseline.new_only, ..report.ending(&ended, 0) };
+    let is_reached = ended.outcome == Outcome::Done && reaches(&ending, args.fail_on);
+    let code = if is_reached { ISSUES } else { exit_code(&ended) };
+    ending.exit_code = code;
+    let written = reports.write(&ending);
     let printed = match args.json {
-        true => LastLine::of_base_review(run, ended, code).print(),
-        false => report.print_base_review(&end),
+        true => LastLine::of_base_review(&run, &ended, code).print(),
+        false => {
+            tell_compared(&mut ended, &ending);
+            report.print_base_review(&(run, ended))
+        }
     };
-    exit_code_after(code, printed)
+    exit_code_after(code, worse(written, printed))
 }
 
-fn reaches(review: &ReviewOutput, fail_on: FailOn) -> bool {
+/// What the issues are compared with: the file that was named, else what the last review here found.
+fn baseline(args: &BaselineArgs, session: &Session) -> Result<Option<Baseline>, Failure> {
+    if let Some(file) = &args.baseline {
+        return Baseline::read(file).map(Some);
+    }
+    if !args.new_only {
+        return Ok(None);
+    }
+    let Some(store) = session.memory()? else { return Ok(Some(Baseline::default())) };
+    last_review(&store).map(Some)
+}
+
+fn last_review(store: &Store) -> Result<Baseline, Failure> {
+    let (memory, faults) = store.inspect()?;
+    let name = store.name(BaseReview::FILE);
+    if let Some(faulty) = faults.into_iter().find(|faulty| faulty.file == name) {
+        let place = faulty.faults.first().map(|fault| fault.position);
+        let at = place.map(|place| format!(":{place}")).unwrap_or_default();
+        let why = faulty.faults.first().map(|fault| fault.message.as_str()).unwrap_or_default();
+        let message = format!("{name}{at}: the last review, with which issues are compared, cannot be read: {why}");
+        let place = Place { file: name, line: place.map(|place| place.line) };
+        return Err(Failure { place: Some(place), ..Failure::usage(message) });
+    }
+    Ok(memory.base_review.as_ref().map(Baseline::of_review).unwrap_or_default())
+}
+
+/// Have the end say how many issues are new, and show these alone where that was asked for.
+fn tell_compared(ended: &mut RunEnd, ending: &Ending) {
+    let Some(compared) = ending.compared_words() else { return };
+    ended.message = format!("{} {compared}.", ended.message.trim_end());
+    if let Some(review) = ended.review.as_mut().filter(|_| ending.shows_new_only) {
+        let findings = ending.findings();
+        let is_new = |id: &str| findings.iter().any(|finding| finding.issue.id == id && finding.counts());
+        review.issues.retain(|issue| is_new(&issue.id));
+    }
+}
+
+fn reaches(ending: &Ending, fail_on: FailOn) -> bool {
     let bound = match fail_on {
         FailOn::Critical => Severity::Critical,
         FailOn::Major => Severity::Major,
@@ -45,5 +97,5 @@ fn reaches(review: &ReviewOutput, fail_on: FailOn) -> bool {
         FailOn::Never => return false,
     };
     // Severities are ordered worst first.
-    review.issues.iter().any(|issue| issue.severity <= bound)
+    ending.findings().iter().any(|finding| finding.counts() && finding.issue.severity <= bound)
 }

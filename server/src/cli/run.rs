@@ -13,44 +13,52 @@ use super::last_line::{LastLine, with_last_line};
 use super::model_args::ModelArgs;
 use super::notices;
 use super::output::{
-    AS_RECORDED, beside, columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell,
-    warn, way_on_lines, way_on_lines_after, with_models,
+    AS_RECORDED, beside, columns, exit_code_after, issue_line, message_lines, print, print_json, reader_left,
+    status_after, tell, warn, way_on_lines, way_on_lines_after, with_models,
 };
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
+use super::reports::{Ending, Reports};
 use super::runtime::block_on;
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
 use crate::config::Settings;
-use crate::contracts::{Usage, Verdict};
+use crate::contracts::{BaseReview, Handoff, ReviewOutput, Usage, Verdict};
 use crate::memory::Store;
 use crate::models::Models;
 use crate::text;
 use crate::workflow::{
-    self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_NOTES, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd,
+    self, Engine, EventError, EventErrorKind, Goal, IMPLEMENT, NO_NOTES, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd,
     RunHandle, Status,
 };
 
 /// Run, and end with the code its outcome has.
 pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let is_json = args.json;
-    with_last_line(is_json, run_with(start, args))
+    let done = Reports::open(&args.reports, is_json).and_then(|mut reports| {
+        let done = run_with(start, args, &mut reports);
+        reports.also_of_failure(done)
+    });
+    with_last_line(is_json, done)
 }
 
-fn run_with(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
+fn run_with(start: &Start<'_>, args: RunArgs, reports: &mut Reports) -> Result<u8, Failure> {
     let session = Session::open(start, args.models.overrides())?;
+    reports.set_root(session.workspace.root());
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let approver = gate::approver(session.workspace.root(), progress.clone());
     let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
     let engine = session.engine(approver)?;
-    let report = EndReport { models: args.models.clone(), ..EndReport::of(&engine) };
+    let is_aside = reports.takes_standard_output();
+    let report = EndReport { models: args.models.clone(), is_aside, ..EndReport::of(&engine) };
     let end = block_on(drive(engine, request, args.timeout, progress))??;
     let code = exit_code(&end.1);
+    let written = reports.write(&report.ending(&end.1, code));
     let printed = match args.json {
         true => LastLine::of_run(&end, code, &report.store).print(),
         false => report.print(&end),
     };
-    exit_code_after(code, printed)
+    exit_code_after(code, worse(written, printed))
 }
 
 /// `baton plan --feedback` and `--notes`: the Revise answer of a gate that waits; where none does, the plan phase once
@@ -97,7 +105,7 @@ pub(super) async fn drive(
             }
             Ok(())
         }
-        None => print(&text::safe_json(&json!(event).to_string())),
+        None => print_json(&text::safe_json(&json!(event).to_string())),
     };
     let stopping = |why: &str| {
         cancel.cancel();
@@ -107,7 +115,7 @@ pub(super) async fn drive(
     };
     let (timed_out, reader_left) = (after(timeout), reader_left());
     tokio::pin!(timed_out, reader_left);
-    let (mut timer_runs, mut is_read, mut unwritten) = (true, true, None);
+    let (mut timer_runs, mut is_read, mut unwritten, mut ran_out) = (true, true, None, false);
     let ended = loop {
         tokio::select! {
             Some(event) = events.recv() => if let Err(failure) = show(&event) {
@@ -131,6 +139,7 @@ pub(super) async fn drive(
             }
             () = &mut timed_out, if timer_runs => {
                 timer_runs = false;
+                ran_out = !cancel.is_cancelled();
                 cancel.cancel();
             }
         }
@@ -144,7 +153,13 @@ pub(super) async fn drive(
         progress.finish();
     }
     notices::keep(notices);
-    let ended = ended.map_err(|error| Failure::failed(format!("the run broke off: {error}; `baton run` goes on")))?;
+    let mut ended =
+        ended.map_err(|error| Failure::failed(format!("the run broke off: {error}; `baton run` goes on")))?;
+    if ran_out && ended.outcome == Outcome::Cancelled {
+        let after = humantime::format_duration(timeout.unwrap_or_default());
+        let message = format!("the run was stopped after {after}, as --timeout says");
+        ended.error.get_or_insert_with(|| EventError::new(EventErrorKind::Timeout, message));
+    }
     match unwritten.filter(|failure| !failure.is_quiet()) {
         Some(failure) => Err(Failure {
             message: format!("{}. The run was stopped; `baton run` goes on with it", failure.message),
@@ -171,6 +186,8 @@ pub(super) struct EndReport {
     models: ModelArgs,
     /// Whether they are a recorded run.
     is_recorded: bool,
+    /// Whether it goes to standard error, since standard output holds a report.
+    pub(super) is_aside: bool,
 }
 
 impl EndReport {
@@ -179,7 +196,7 @@ impl EndReport {
         let Engine { store, settings, phases, models, .. } = engine;
         let is_recorded = models.as_ref().is_ok_and(Models::is_recorded);
         let (store, settings, phases) = (store.clone(), settings.clone(), phases.clone());
-        Self { store, settings, phases, models: ModelArgs::default(), is_recorded }
+        Self { store, settings, phases, models: ModelArgs::default(), is_recorded, is_aside: false }
     }
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
@@ -187,7 +204,43 @@ impl EndReport {
         let status = self.status();
         let mut lines = self.lines(end, status.as_ref());
         lines.extend(way_on_lines_after(status));
-        print(&lines.join("\n"))
+        self.say(&lines)
+    }
+
+    fn say(&self, lines: &[String]) -> Result<(), Failure> {
+        let text = lines.join("\n");
+        if self.is_aside {
+            tell(&text);
+            return Ok(());
+        }
+        print(&text)
+    }
+
+    /// What reports tell of an end.
+    pub(super) fn ending(&self, end: &RunEnd, exit_code: u8) -> Ending {
+        let memory = self.store.inspect().ok().map(|(mut memory, _)| {
+            self.store.forget_unconfirmed_checks(&mut memory);
+            memory
+        });
+        let memory = memory.unwrap_or_default();
+        let is_of_base = end.review.as_ref().is_some_and(ReviewOutput::is_of_base);
+        let whole = if is_of_base { memory.base_review } else { memory.review };
+        // The end knows it without what was dismissed; meanwhile another process may have written another one.
+        let is_same = |whole: &ReviewOutput| {
+            end.review.as_ref().is_some_and(|seen| (seen.timestamp, seen.round) == (whole.timestamp, whole.round))
+        };
+        let came_about = matches!(end.outcome, Outcome::Merged | Outcome::Done | Outcome::RolledBack);
+        let judged = matches!(end.outcome, Outcome::Escalated | Outcome::Rejected | Outcome::Waiting);
+        Ending {
+            exit_code,
+            is_success: came_about || (judged && end.review.is_some()),
+            message: end.error.as_ref().map_or(&end.message, |error| &error.message).clone(),
+            review: whole.filter(is_same).or_else(|| end.review.clone()),
+            dismissed: memory.dismissed,
+            review_file: self.store.name(if is_of_base { BaseReview::FILE } else { ReviewOutput::FILE }),
+            checks: if is_of_base { Vec::new() } else { memory.report.map(|report| report.checks).unwrap_or_default() },
+            ..Ending::default()
+        }
     }
 
     /// Print what the end means, and what can be done now.
@@ -202,7 +255,7 @@ impl EndReport {
         let mut lines = self.lines(end, None);
         let ways = self.status().map(|status| status.ways_on_of_base_review()).unwrap_or_default();
         lines.extend(way_on_lines(&ways, columns()));
-        print(&lines.join("\n"))
+        self.say(&lines)
     }
 
     /// The same without what can be done now.
@@ -262,6 +315,14 @@ fn used_words(end: &RunEnd) -> String {
         return all;
     }
     format!("{all} in all, {} in this run", words(*turns, usage))
+}
+
+/// The failure of two that is to be told.
+pub(super) fn worse(one: Result<(), Failure>, other: Result<(), Failure>) -> Result<(), Failure> {
+    match (one, other) {
+        (Err(failure), other) if failure.is_quiet() => other.and(Err(failure)),
+        (one, other) => one.and(other),
+    }
 }
 
 /// The code a process ends with; design: "Command line".

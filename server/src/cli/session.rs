@@ -46,13 +46,11 @@ impl Session {
     pub(super) fn open(start: &Start<'_>, flags: Overrides) -> Result<Self, Failure> {
         let Chosen { folder, current } = start.choose()?;
         let workspace = Workspace::open(&folder).map_err(|error| Failure::usage(error.to_string()))?;
-        let loaded = config::load_from_disk(workspace.root(), config::environment(), flags)
-            .map_err(|errors| Failure::usage(errors.to_string()))?;
+        let loaded = config::load_from_disk(workspace.root(), config::environment(), flags)?;
         for warning in &loaded.warnings {
             tell(&format!("warning: {warning}"));
         }
-        workflow::check_memory_dir(&workspace, &loaded, start.table)
-            .map_err(|errors| Failure::usage(errors.to_string()))?;
+        workflow::check_memory_dir(&workspace, &loaded, start.table)?;
         let phases = start.table.with(&loaded.settings.phases);
         Ok(Self { workspace, settings: loaded.settings, table: start.table, phases, current })
     }

@@ -191,6 +191,8 @@ pub(super) const OWNED: [Owned; 7] = [
             ("models/replay.rs", "BATON_REPLAY names a recorded run to play"),
             ("lsp/wire/editor_process.rs", "/proc tells whether the editor still runs"),
             ("cli/output.rs", "fstat tells whether standard output is a pipe"),
+            ("cli/reports/baseline.rs", "the user names a file of earlier issues, anywhere"),
+            ("cli/reports/out_file.rs", "the user names files for reports, anywhere"),
             ("cli/sandbox_job.rs", "the log of a job that no run has"),
             ("cli/signals.rs", "/proc tells which signals are ignored"),
         ],

@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::last_line;
 use super::model_args::ModelArgs;
+use super::report_args::{BaselineArgs, ReportArgs};
 use super::slips;
 use crate::config::SETTINGS_SCHEMAS;
 use crate::contracts::{PhaseName, is_task_id};
@@ -125,6 +127,9 @@ pub struct RunArgs {
     /// Print every event as a line of JSON on standard output, and the outcome as the last
     #[arg(long)]
     pub json: bool,
+    /// What is written at the end.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }
 
 /// Flags of `baton review`.
@@ -146,6 +151,12 @@ pub struct ReviewArgs {
     /// Print every event as a line of JSON on standard output, and the outcome as the last
     #[arg(long)]
     pub json: bool,
+    /// What its issues are compared with.
+    #[command(flatten)]
+    pub baseline: BaselineArgs,
+    /// What is written at the end.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }
 
 /// How bad an issue must be for a review to end with code 6.
@@ -433,7 +444,14 @@ impl Args {
     /// The arguments of this process. Help ends it with code 0, wrong usage with 2.
     #[expect(clippy::disallowed_methods, reason = "the command line of this process is parsed here")]
     pub fn from_command_line(phases: &Phases) -> Self {
-        Self::from_words(std::env::args_os(), phases).unwrap_or_else(|error| super::output::exit_with(&error))
+        let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+        let is_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+        Self::from_words(words, phases).unwrap_or_else(|error| {
+            if is_json && error.use_stderr() {
+                last_line::print_usage_fault(&error.to_string());
+            }
+            super::output::exit_with(&error)
+        })
     }
 
     /// The arguments in these words, of which the first is the program's name.

@@ -36,6 +36,7 @@ fn run_takes_all_its_flags() {
         },
         timeout: Some(Duration::from_secs(5400)),
         json: true,
+        reports: ReportArgs::default(),
     };
     assert_eq!(args, expected);
     assert_eq!(run("baton run").task, None);
@@ -95,6 +96,8 @@ fn the_other_subcommands_are_there() {
         models: ModelArgs::default(),
         timeout: None,
         json: true,
+        baseline: BaselineArgs::default(),
+        reports: ReportArgs::default(),
     };
     assert_eq!(command("baton review --base origin/main --fail-on minor --json"), Command::Review(review));
     assert_eq!(

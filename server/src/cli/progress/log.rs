@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::time::Duration;
 
+use super::super::workflow_commands::disarmed;
 use super::event::{is_lasting, message_of, outcome_words};
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
@@ -40,7 +41,7 @@ impl Log {
         }
         self.last.insert(key, since);
         // There is nowhere left to report that standard error cannot be written.
-        let _ = writeln!(self.out, "{}", line(event, since)).and_then(|()| self.out.flush());
+        let _ = writeln!(self.out, "{}", disarmed(&line(event, since))).and_then(|()| self.out.flush());
     }
 }
 

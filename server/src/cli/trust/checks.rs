@@ -50,7 +50,7 @@ fn ask_to_trust(session: Session, store: &Store, untrusted: &[&GateCheck]) -> Re
     if !has_terminal() {
         let them = if untrusted.len() == 1 { "it" } else { "them" };
         let message = format!("{found}\nOnly a person can trust {them}: run `baton trust` at a terminal.");
-        return Err(Failure { code: PERSON, message });
+        return Err(Failure::new(PERSON, message));
     }
     tell(&found);
     if !is_yes(trust_question(untrusted.len()).trim_end_matches("> "))? {
@@ -72,7 +72,7 @@ fn offer(session: Session, store: &Store, offered: &[OfferedCheck]) -> Result<u8
     });
     if !has_terminal() {
         let message = format!("{found}\nAt a terminal `baton trust` asks whether to remember that in baton.toml.");
-        return Err(Failure { code: PERSON, message });
+        return Err(Failure::new(PERSON, message));
     }
     tell(&found);
     loop {

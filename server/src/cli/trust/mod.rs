@@ -34,7 +34,7 @@ pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> 
             true => found,
             false => format!("{found}\nOnly a person can take it over: run `baton trust --moved` at a terminal."),
         };
-        return Err(Failure { code: PERSON, message: message.trim_start().to_owned() });
+        return Err(Failure::new(PERSON, message.trim_start()));
     }
     let Some(store) = store.filter(|_| !moved.is_empty()) else {
         print(&found)?;

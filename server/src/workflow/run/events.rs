@@ -119,6 +119,8 @@ pub enum EventErrorKind {
     Budget,
     /// The user stopped it.
     Cancelled,
+    /// The time that the user gave it is over.
+    Timeout,
 }
 
 /// The word of the run as a whole; no phase may be called so.
