@@ -146,7 +146,23 @@ need_bwrap() {
         cached "bubblewrap-$bwrap_version" install_bwrap || missing bwrap
 }
 
-[ $# -gt 0 ] || set -- base projects neovim emacs lua deny vscode bwrap
+# Validators of the reports: SARIF, by the one of Microsoft, and reviewdog's format.
+sarif_multitool_version=5.7.0
+rdformat_validator_version=1.0.1
+install_report_validators() { # folder
+    say "installing SARIF Multitool $sarif_multitool_version and rdformat-validator $rdformat_validator_version (npm) into $1"
+    npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$1" \
+        "@microsoft/sarif-multitool-linux@$sarif_multitool_version" \
+        "@umbrelladocs/rdformat-validator@$rdformat_validator_version" &&
+        chmod +x "$1/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool"
+}
+need_reports() {
+    is_linux_x64 && need npm npm &&
+        cached "sarif-multitool-$sarif_multitool_version-rdformat-validator-$rdformat_validator_version" \
+            install_report_validators || missing "validators of reports"
+}
+
+[ $# -gt 0 ] || set -- base projects neovim emacs lua deny vscode bwrap reports
 for part in "$@"; do
     "need_$part"
 done

@@ -54,6 +54,7 @@ mod plan_notes;
 mod quick;
 mod quoted_keys;
 mod quotes;
+mod reports;
 mod review_against_base;
 mod rollback;
 mod rollback_left_alone;

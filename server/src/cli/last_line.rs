@@ -49,7 +49,8 @@ impl<'a> LastLine<'a> {
 
     /// Of a review against a commit, which belongs to no workflow and runs no checks.
     pub(super) fn of_base_review(run: &'a str, end: &'a RunEnd, exit_code: u8) -> Self {
-        let error = end.error.as_ref().map(|error| Error { kind: error.kind, message: &error.message, file: None, line: None });
+        let error =
+            end.error.as_ref().map(|error| Error { kind: error.kind, message: &error.message, file: None, line: None });
         Self {
             outcome: end.outcome,
             exit_code,

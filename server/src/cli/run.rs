@@ -28,8 +28,8 @@ use crate::memory::Store;
 use crate::models::Models;
 use crate::text;
 use crate::workflow::{
-    self, Engine, EventError, EventErrorKind, Goal, IMPLEMENT, NO_NOTES, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd,
-    RunHandle, Status,
+    self, Engine, EventError, EventErrorKind, Goal, IMPLEMENT, NO_NOTES, NO_PLAN, Outcome, PhaseEvent, Phases, Request,
+    RunEnd, RunHandle, Status,
 };
 
 /// Run, and end with the code its outcome has.

@@ -49,7 +49,8 @@ mod tests {
     use super::*;
 
     fn issue(file: &str, line: u32, quote: Option<&str>, description: &str) -> Issue {
-        let issue = json!({ "severity": "minor", "file": file, "line": line, "quote": quote, "description": description });
+        let issue =
+            json!({ "severity": "minor", "file": file, "line": line, "quote": quote, "description": description });
         serde_json::from_value(issue).unwrap()
     }
 

@@ -14,6 +14,7 @@ const NEOVIM: &str = "neovim-0.11.4";
 const PYTEST: &str = "pytest-9.0.3";
 const GO: &str = "go-1.26.6";
 const VITE: &str = "vite-6.4.1";
+const REPORT_VALIDATORS: &str = "sarif-multitool-5.7.0-rdformat-validator-1.0.1";
 
 /// How long an editor may take before it is killed and the test fails: only a hang takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -70,6 +71,14 @@ pub fn go() -> Option<PathBuf> {
 pub fn vite() -> Option<PathBuf> {
     let package = in_cache(&format!("{VITE}/node_modules/vite/package.json"));
     or_skipped("Vite", "projects", package.and_then(|file| Some(file.parent()?.to_owned())))
+}
+
+/// The validators of reports: SARIF Multitool, and the script of rdformat-validator, for Node.
+pub fn report_validators() -> Option<(PathBuf, PathBuf)> {
+    let sarif = in_cache(&format!("{REPORT_VALIDATORS}/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool"));
+    let script = "node_modules/@umbrelladocs/rdformat-validator/bin/rdformat-validator.js";
+    let found = sarif.zip(in_cache(&format!("{REPORT_VALIDATORS}/{script}"))).filter(|_| in_path("node").is_some());
+    or_skipped("SARIF Multitool or rdformat-validator", "reports", found)
 }
 
 /// A program that projects are built or tested with and that is in PATH.

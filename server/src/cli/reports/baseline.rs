@@ -109,9 +109,7 @@ mod tests {
 
     #[test]
     fn fingerprints_are_read_whatever_else_is_in_the_log() {
-        let result = |state: &str, print: &str| {
-            json!({ "baselineState": state, "partialFingerprints": { FINGERPRINT: print, "other/v1": "x" }, "more": [1] })
-        };
+        let result = |state: &str, print: &str| json!({ "baselineState": state, "partialFingerprints": { FINGERPRINT: print, "other/v1": "x" }, "more": [1] });
         let results = json!([result("new", "a"), result("absent", "b"), { "message": { "text": "m" } }]);
         let log = json!({ "version": "2.1.0", "runs": [{ "results": results }, { "tool": {} }, { "results": null }] });
         let baseline = read(&format!("\u{feff}{log}")).unwrap();

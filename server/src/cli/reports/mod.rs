@@ -33,6 +33,7 @@ pub(super) struct Reports {
     summary: Option<OutFile>,
     started: Timestamp,
     root: Option<PathBuf>,
+    is_written: bool,
 }
 
 impl Reports {
@@ -43,7 +44,8 @@ impl Reports {
     pub(super) fn open(args: &ReportArgs, is_json: bool) -> Result<Self, Failure> {
         let replace = |path: &Option<PathBuf>| path.as_deref().map(OutFile::to_replace).transpose();
         let named: Vec<&PathBuf> = [&args.sarif, &args.rdjsonl, &args.summary].into_iter().flatten().collect();
-        if let Some(twice) = named.iter().enumerate().find_map(|(at, path)| named[..at].contains(path).then_some(path)) {
+        if let Some(twice) = named.iter().enumerate().find_map(|(at, path)| named[..at].contains(path).then_some(path))
+        {
             return Err(Failure::usage(format!("{} is named for two reports; name a file for each", twice.display())));
         }
         let reports = Self {
@@ -53,6 +55,7 @@ impl Reports {
             summary: args.summary.as_deref().map(OutFile::to_append).transpose()?,
             started: Timestamp::now(),
             root: None,
+            is_written: false,
         };
         if reports.takes_standard_output() && (is_json || args.annotations) {
             let flag = if is_json { "--json" } else { "--annotations" };
@@ -76,6 +79,7 @@ impl Reports {
     /// # Errors
     /// When one cannot be written; the others are.
     pub(super) fn write(&mut self, ending: &Ending) -> Result<(), Failure> {
+        self.is_written = true;
         let origin = Origin { started: self.started, root: self.root.as_deref() };
         let mut done = Vec::new();
         if let Some(file) = &mut self.sarif {
@@ -99,13 +103,14 @@ impl Reports {
         failed.or(quiet).map_or(Ok(()), Err)
     }
 
-    /// Write them where the run did not come to an end of its own: without a review, and with the reason.
+    /// Write them, unless that is done, where the run did not come to an end of its own: without a review, and with the
+    /// reason.
     pub(super) fn also_of_failure(&mut self, done: Result<u8, Failure>) -> Result<u8, Failure> {
         if let Err(failure) = &done
             && !failure.is_quiet()
+            && !self.is_written
         {
-            let ending =
-                Ending { exit_code: failure.code, message: failure.message.clone(), ..Ending::default() };
+            let ending = Ending { exit_code: failure.code, message: failure.message.clone(), ..Ending::default() };
             // Why it failed is told in any case, and comes first.
             let _ = self.write(&ending);
         }

@@ -90,7 +90,11 @@ fn target(name: &Path) -> io::Result<Target> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             drop(beside(name)?);
             // A link that leads to nothing stays a link.
-            return Ok(if name.is_symlink() { Target::InPlace(name.to_owned()) } else { Target::Whole(name.to_owned()) });
+            return Ok(if name.is_symlink() {
+                Target::InPlace(name.to_owned())
+            } else {
+                Target::Whole(name.to_owned())
+            });
         }
         Err(error) => return Err(error),
     };
@@ -139,7 +143,8 @@ fn is_standard_output(name: &Path) -> bool {
     let Ok(output) = rustix::fs::fstat(io::stdout()) else { return false };
     let is_device = rustix::fs::FileType::from_raw_mode(output.st_mode) == rustix::fs::FileType::CharacterDevice;
     // /dev/null is not the output of this process, though its output may go there.
-    let is_named = !is_device || name.starts_with("/dev/stdout") || name.starts_with("/proc") || name.starts_with("/dev/fd");
+    let is_named =
+        !is_device || name.starts_with("/dev/stdout") || name.starts_with("/proc") || name.starts_with("/dev/fd");
     is_named && fs::metadata(name).is_ok_and(|named| (named.dev(), named.ino()) == (output.st_dev, output.st_ino))
 }
 
@@ -163,7 +168,11 @@ mod tests {
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         drop(OutFile::to_replace(&folder.path().join("b")).unwrap());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is made before there is something to tell");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing is made before there is something to tell"
+        );
     }
 
     #[cfg(unix)]

@@ -172,12 +172,9 @@ fn rule(severity: Severity) -> ReportingDescriptor {
             "Mend this when you are at it, or dismiss it with a reason.",
             "recommendation",
         ),
-        Severity::Suggestion => (
-            "Suggestion",
-            "A matter of taste, with a reason.",
-            "Take it or leave it.",
-            "recommendation",
-        ),
+        Severity::Suggestion => {
+            ("Suggestion", "A matter of taste, with a reason.", "Take it or leave it.", "recommendation")
+        }
     };
     let ways = "`baton status` lists the issues with their ids; `baton run --fix ID` has one mended, and \
                 `baton dismiss ID --because TEXT` keeps it from being raised again.";
