@@ -9,6 +9,7 @@ use cap_std::fs::Dir;
 use super::error::MemoryError;
 use super::files::{FEEDBACK, RUNS, TASK};
 use super::history::HISTORY;
+use super::platform::has_no_name;
 use crate::contracts::{Handoffs, MAX_NOTE_BYTES, RepoPath};
 use crate::workspace::{self, Workspace, read_bounded};
 
@@ -138,17 +139,4 @@ fn is_known(name: &str, handoffs: &Handoffs) -> bool {
         || name.strip_prefix('.').and_then(|name| name.rsplit_once(".sw")).is_some_and(|(name, _)| of_files(name))
         || (name.starts_with(".baton-") && name.ends_with(".tmp"))
         || [".DS_Store", "Thumbs.db", "desktop.ini", "sinks"].contains(&name)
-}
-
-/// Whether an open folder has been removed.
-#[cfg(unix)]
-fn has_no_name(dir: &Dir) -> bool {
-    use cap_std::fs::MetadataExt;
-    dir.dir_metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-}
-
-/// Whether an open folder has been removed: never, as the system does not allow it.
-#[cfg(not(unix))]
-fn has_no_name(_: &Dir) -> bool {
-    false
 }

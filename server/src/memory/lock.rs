@@ -9,6 +9,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use serde::{Deserialize, Serialize};
 
 use super::error::{LockedBy, MemoryError};
+use super::platform::is_here;
 use crate::workspace::open_regular;
 
 pub(super) const FILE: &str = "lock";
@@ -125,24 +126,6 @@ fn is_ours(file: &mut File) -> std::io::Result<bool> {
     file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     let common = bytes.len().min(BEGINS.len());
     Ok((bytes[..common] == BEGINS[..common] && bytes.len() < MAX_BYTES as usize) || bytes.iter().all(|byte| *byte == 0))
-}
-
-/// Whether a process with this id exists on this machine, as far as this process can see.
-#[cfg(unix)]
-fn is_here(pid: u32) -> Option<bool> {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
-    match rustix::process::test_kill_process(pid) {
-        // A process of another user cannot be signalled.
-        Ok(()) | Err(rustix::io::Errno::PERM) => Some(true),
-        Err(rustix::io::Errno::SRCH) => Some(false),
-        Err(_) => None,
-    }
-}
-
-/// Whether a process with this id exists on this machine: unknown on this system.
-#[cfg(not(unix))]
-fn is_here(_: u32) -> Option<bool> {
-    None
 }
 
 fn read(file: &mut File) -> Option<LockHolder> {

@@ -24,6 +24,7 @@ mod journal;
 mod kept;
 mod lock;
 mod plan_lock;
+mod platform;
 mod rules;
 mod run_id;
 mod seal;

@@ -1,14 +1,12 @@
 //! plan.json, locked while it is implemented.
 
-use cap_std::fs::{Dir, Permissions, PermissionsExt};
+use cap_std::fs::Dir;
 use sha2::{Digest, Sha256};
 
 use super::error::MemoryError;
+use super::platform;
 use crate::contracts::{Handoff, MAX_HANDOFF_BYTES, PlanOutput};
 use crate::workspace::read_bounded;
-
-const LOCKED: u32 = 0o444;
-const OPEN: u32 = 0o644;
 
 /// plan.json, locked while it is implemented: read-only on disk, and its hash is checked before every step.
 ///
@@ -27,7 +25,7 @@ impl PlanLock {
     pub fn engage(dir: &Dir, file: String, sha256: &str) -> Result<Self, MemoryError> {
         let dir = dir.try_clone().map_err(|source| MemoryError::Io { action: "open", file: file.clone(), source })?;
         let lock = Self { dir, file, sha256: sha256.to_owned() };
-        set_mode(&lock.dir, LOCKED).map_err(|source| MemoryError::Io {
+        set_read_only(&lock.dir, true).map_err(|source| MemoryError::Io {
             action: "lock",
             file: lock.file.clone(),
             source,
@@ -49,7 +47,7 @@ impl PlanLock {
 
     /// Restores write access after a run that could not do so itself.
     pub fn release(dir: &Dir) {
-        if let Err(error) = set_mode(dir, OPEN)
+        if let Err(error) = set_read_only(dir, false)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(%error, "cannot make plan.json writable again");
@@ -68,16 +66,18 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn set_mode(dir: &Dir, mode: u32) -> std::io::Result<()> {
+fn set_read_only(dir: &Dir, is_read_only: bool) -> std::io::Result<()> {
     // Leave the mode of anything but a regular file alone, such as of a link.
     match dir.symlink_metadata(PlanOutput::FILE)? {
-        metadata if metadata.is_file() => dir.set_permissions(PlanOutput::FILE, Permissions::from_mode(mode)),
+        metadata if metadata.is_file() => platform::set_read_only(dir, PlanOutput::FILE, is_read_only),
         _ => Ok(()),
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
+    use cap_std::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

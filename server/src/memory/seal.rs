@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, OpenOptions};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::answers::Answers;
 use super::hex::{hex, unhex};
+use super::platform::private_file;
 use crate::workspace;
 
 /// What the seal of a publish journal is for.
@@ -32,7 +33,7 @@ pub struct Seal {
 
 impl Seal {
     /// The seal for a workspace, under the key in `state_dir` (normally `$XDG_STATE_HOME/baton`), which is created on
-    /// first use with mode 0600.
+    /// first use, for its owner alone.
     ///
     /// # Errors
     /// When the key can be neither read nor created.
@@ -134,7 +135,7 @@ fn make_key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
 
     let key = random_key()?;
     let name = format!("key.{:016x}", fastrand::u64(..));
-    let mut file = dir.open_with(&name, OpenOptions::new().write(true).create_new(true).mode(0o600))?;
+    let mut file = dir.open_with(&name, private_file(OpenOptions::new().write(true).create_new(true)))?;
     file.write_all(&key)?;
     file.sync_all()?;
     let placed = dir.hard_link(&name, dir, "key");

@@ -3,19 +3,19 @@
 //! moved folder is distinguished from a copied one.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, OpenOptions};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::hex::{hex, unhex};
 use crate::memory::plan_lock::digest;
+use crate::memory::platform::{private_file, unix_path};
 use crate::workspace::{self, Identity, identity};
 
 /// In the state folder: a file for each workspace, named by the SHA-256 of its path.
@@ -266,8 +266,8 @@ impl Answers {
     fn lock(&self, folder: &Dir) -> io::Result<Option<File>> {
         let name = file_name(&self.root, "lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = folder.open_with(&name, &options)?.into_std();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = folder.open_with(&name, private_file(&mut options))?.into_std();
         let begun = Instant::now();
         loop {
             match file.try_lock() {
@@ -290,7 +290,7 @@ impl StateFile {
     fn real_path(&self) -> Option<PathBuf> {
         match &self.path_bytes {
             None => Some(PathBuf::from(&self.path)),
-            Some(bytes) => os_string(unhex(bytes)?).map(PathBuf::from),
+            Some(bytes) => unix_path(unhex(bytes)?).map(PathBuf::from),
         }
     }
 }
@@ -322,17 +322,6 @@ pub(super) fn is_read_only(error: &io::Error) -> bool {
 /// A poisoned lock only means that another thread panicked; every number in the map is complete.
 fn in_memory() -> MutexGuard<'static, BTreeMap<PathBuf, u64>> {
     IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(unix)]
-fn os_string(bytes: Vec<u8>) -> Option<OsString> {
-    use std::os::unix::ffi::OsStringExt;
-    Some(OsString::from_vec(bytes))
-}
-
-#[cfg(not(unix))]
-fn os_string(bytes: Vec<u8>) -> Option<OsString> {
-    String::from_utf8(bytes).ok().map(OsString::from)
 }
 
 #[cfg(test)]

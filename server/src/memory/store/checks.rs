@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
+use cap_std::fs::OpenOptions;
 use serde::{Deserialize, Serialize};
 
 use super::handle::Store;
@@ -13,6 +13,7 @@ use super::load::Memory;
 use crate::contracts::{BaseState, CheckResult, CheckState, Handoff, ImplReport, RepoPath};
 use crate::memory::error::MemoryError;
 use crate::memory::files::RUNS;
+use crate::memory::platform::{private_file, private_folder};
 use crate::memory::run_id::RunId;
 use crate::workspace;
 
@@ -66,14 +67,14 @@ impl Store {
         let (file, path) = (format!("{n}-{name}.log"), format!("{RUNS}/{run}/{CHECKS}/{n}-{name}.log"));
         let folder = self.run_folder(run)?;
         let create = || -> io::Result<std::fs::File> {
-            match folder.create_dir_with(CHECKS, DirBuilder::new().mode(0o700)) {
+            match folder.create_dir_with(CHECKS, &private_folder()) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
             let checks = workspace::find_folder(&folder, CHECKS)?.ok_or(io::ErrorKind::NotFound)?;
             let mut options = OpenOptions::new();
-            options.write(true).create_new(true).follow(FollowSymlinks::No).mode(0o600);
-            Ok(checks.open_with(&file, &options)?.into_std())
+            options.write(true).create_new(true).follow(FollowSymlinks::No);
+            Ok(checks.open_with(&file, private_file(&mut options))?.into_std())
         };
         create().map(|log| (log, path.clone())).map_err(|source| self.file_error("write", &path, source))
     }

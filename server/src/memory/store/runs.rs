@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
+use cap_std::fs::Dir;
 use jiff::Timestamp;
 
 use super::handle::Store;
@@ -13,6 +13,7 @@ use crate::memory::files::{BASE, CANCEL, ROLLS_BACK, RUNS};
 use crate::memory::history;
 use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine, TranscriptRead};
 use crate::memory::kept;
+use crate::memory::platform::private_folder;
 use crate::memory::run_id::RunId;
 use crate::memory::seal::PUBLISH;
 use crate::memory::tells::{self, Tells};
@@ -68,7 +69,7 @@ impl Store {
             if find_folder(memory, RUNS)?.is_none() {
                 memory.create_dir(RUNS)?;
             }
-            memory.create_dir_with(&name, DirBuilder::new().mode(0o700))?;
+            memory.create_dir_with(&name, &private_folder())?;
             let dir = memory.open_dir(&name)?;
             if let Some((file, content)) = note {
                 workspace::replace(&dir, file, content.as_bytes(), 0o600)?;

@@ -11,6 +11,7 @@ mod history;
 mod open;
 mod past;
 mod state;
+#[cfg(target_os = "linux")]
 mod tracked;
 
 pub use authors::PassedOver;
@@ -20,4 +21,5 @@ pub use committed::Committed;
 pub use history::{Commits, HistoryError, LoggedCommit, commits_of};
 pub use past::{PastError, PastFile, file_at};
 pub use state::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
+#[cfg(target_os = "linux")]
 pub(super) use tracked::{repository_folder, tracked_files};
