@@ -32,7 +32,7 @@ impl Phase for Context {
     }
 
     fn prompt(&self) -> &'static str {
-        include_str!("../../../prompts/context.md")
+        include_str!("../../prompts/context.md")
     }
 
     fn files(&self) -> &'static [HandoffFile] {

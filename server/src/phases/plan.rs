@@ -36,7 +36,7 @@ impl Phase for Plan {
     }
 
     fn prompt(&self) -> &'static str {
-        include_str!("../../../prompts/plan.md")
+        include_str!("../../prompts/plan.md")
     }
 
     fn files(&self) -> &'static [HandoffFile] {

@@ -35,7 +35,7 @@ impl Phase for Quick {
     }
 
     fn prompt(&self) -> &'static str {
-        include_str!("../../../prompts/quick.md")
+        include_str!("../../prompts/quick.md")
     }
 
     /// Those of the phases it stands for.

@@ -9,12 +9,13 @@ use cap_std::fs::Dir;
 /// The task that the demo's recorded answers are for.
 pub const SAMPLE_TASK: &str = include_str!("../../demo/task.md");
 
-/// The sample repository, file by file.
+/// The sample repository, file by file. Its manifest has another name here, for cargo leaves a folder with a manifest out of the
+/// package of the one around it.
 const REPOSITORY: [(&str, &str); 11] = [
     (".gitignore", include_str!("../../demo/repo/.gitignore")),
     ("CONTRIBUTING.md", include_str!("../../demo/repo/CONTRIBUTING.md")),
     ("Cargo.lock", include_str!("../../demo/repo/Cargo.lock")),
-    ("Cargo.toml", include_str!("../../demo/repo/Cargo.toml")),
+    ("Cargo.toml", include_str!("../../demo/repo/Cargo.toml.in")),
     ("README.md", include_str!("../../demo/repo/README.md")),
     ("rustfmt.toml", include_str!("../../demo/repo/rustfmt.toml")),
     ("src/check.rs", include_str!("../../demo/repo/src/check.rs")),
@@ -126,7 +127,7 @@ mod tests {
         let on_disk: BTreeSet<String> = walk
             .map(Result::unwrap)
             .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
-            .map(|entry| entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned())
+            .map(|entry| entry.path().strip_prefix(&root).unwrap().to_string_lossy().trim_end_matches(".in").to_owned())
             .collect();
         let embedded: BTreeSet<String> = REPOSITORY.iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(embedded, on_disk);

@@ -123,7 +123,7 @@ mod tests {
     fn without_checks_to_try_the_prompt_does_not_speak_of_it() {
         let prompt = "# T\n\n- One\n  more of it.\n- Run `try_check {name}`\n  when you can.\n- Three\n\n1. A\n2. Then\n   `try_check`.\n\nEnd `try_check`.\n";
         assert_eq!(without_tries(prompt), "# T\n\n- One\n  more of it.\n- Three\n\n1. A\n\nEnd `try_check`.\n");
-        let ours = include_str!("../../../../prompts/implement.md");
+        let ours = include_str!("../../../prompts/implement.md");
         assert!(ours.contains("try_check") && !without_tries(ours).contains("try_check"));
         assert!(ours.len() - without_tries(ours).len() < 2_000, "nothing else is left out");
     }

@@ -39,7 +39,7 @@ impl Phase for Implement {
     }
 
     fn prompt(&self) -> &'static str {
-        include_str!("../../../../prompts/implement.md")
+        include_str!("../../../prompts/implement.md")
     }
 
     fn files(&self) -> &'static [HandoffFile] {

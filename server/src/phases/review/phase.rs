@@ -40,7 +40,7 @@ impl Phase for Review {
     }
 
     fn prompt(&self) -> &'static str {
-        include_str!("../../../../prompts/review.md")
+        include_str!("../../../prompts/review.md")
     }
 
     fn prompts_beside(&self) -> &'static [(PhaseName, &'static str)] {

@@ -23,8 +23,7 @@ use crate::tools::Toolbox;
 use crate::workflow::{Costs, EventPhase, EventStatus, PhaseError, REVIEW, Run, report_activity};
 
 /// The prompt of the agents that check findings, and the beginning of their labels.
-pub(super) const PROMPT: (PhaseName, &str) =
-    (PhaseName::new("validate"), include_str!("../../../../prompts/validate.md"));
+pub(super) const PROMPT: (PhaseName, &str) = (PhaseName::new("validate"), include_str!("../../../prompts/validate.md"));
 /// Findings of one review that are checked; no review that can be acted on has more.
 const MOST_CHECKED: usize = 64;
 /// Most tokens that an answer may have: a model that thinks needs some before it says a sentence.
