@@ -26,6 +26,7 @@ mod hostile_text;
 mod hunks;
 mod hunks_lsp;
 mod implement;
+mod install;
 mod issues;
 mod kill;
 mod kill_everywhere;
