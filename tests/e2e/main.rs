@@ -9,6 +9,7 @@ mod caching;
 mod check_trust;
 mod checkpoints;
 mod checks;
+mod ci_examples;
 mod costs;
 mod criteria;
 mod demo;

@@ -15,6 +15,8 @@ const PYTEST: &str = "pytest-9.0.3";
 const GO: &str = "go-1.26.6";
 const VITE: &str = "vite-6.4.1";
 const REPORT_VALIDATORS: &str = "sarif-multitool-5.7.0-rdformat-validator-1.0.1";
+const ACTIONLINT: &str = "actionlint-1.7.7";
+const ZIZMOR: &str = "zizmor-1.32.0";
 
 /// How long an editor may take before it is killed and the test fails: only a hang takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -55,6 +57,22 @@ pub fn lua_tools() -> Option<(PathBuf, PathBuf)> {
     let stylua = cache().map(|cache| cache.join("stylua-2.5.2/node_modules")).filter(|folder| folder.is_dir());
     let found = in_path("luacheck").zip(stylua).filter(|_| in_path("node").is_some());
     or_skipped("luacheck or StyLua", "lua", found)
+}
+
+/// Node, and the folder of its modules that has actionlint.
+pub fn actionlint() -> Option<(PathBuf, PathBuf)> {
+    let modules = cache().map(|cache| cache.join(ACTIONLINT).join("node_modules")).filter(|folder| folder.is_dir());
+    or_skipped("actionlint", "actionlint", in_path("node").zip(modules))
+}
+
+/// zizmor, which looks for security holes in workflows.
+pub fn zizmor() -> Option<PathBuf> {
+    or_skipped("zizmor", "actionlint", in_cache(&format!("{ZIZMOR}/bin/zizmor")))
+}
+
+/// check-jsonschema, which has the schema of GitLab's workflows.
+pub fn check_jsonschema() -> Option<PathBuf> {
+    or_skipped("check-jsonschema", "actionlint", in_cache(&format!("{ZIZMOR}/bin/check-jsonschema")))
 }
 
 /// A Python with pytest. It is started by this path, which says where its packages are.
