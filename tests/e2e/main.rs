@@ -65,6 +65,7 @@ mod run;
 mod run_log;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod security;
 mod settings_schema;
 mod shown_checks;
 mod streams;
