@@ -190,7 +190,7 @@ fn the_program_takes_every_command_of_the_examples() {
         }
     }
     assert!(checked >= 5, "only {checked} commands were found in the examples");
-    let documents = ["README.md", "examples/ci/README.md"];
+    let documents = ["README.md", "docs/command-line.md", "examples/ci/README.md"];
     for file in documents.map(in_repository) {
         for command in consoles(&read(&file)) {
             assert_taken(&command, &file);

@@ -15,6 +15,7 @@ mod criteria;
 mod demo;
 mod diff;
 mod doctor;
+mod documents;
 mod emacs;
 mod escalation;
 mod foreign_handoffs;

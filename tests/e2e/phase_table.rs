@@ -87,11 +87,11 @@ fn the_documents_tell_the_phases_in_their_order() {
         (!told.contains(words.as_str())).then(|| format!("{file}: say {words:?}, the phases in their order"))
     };
     nothing_is_missing(documents.iter().filter_map(lacks).collect());
-    let readme = text("README.md");
-    let row = readme.lines().find(|line| line.starts_with("| `baton run --phase")).unwrap_or_default();
+    let page = text("docs/command-line.md");
+    let row = page.lines().find(|line| line.starts_with("| `baton run --phase")).unwrap_or_default();
     nothing_is_missing(missing(|_, name| {
         let told = row.contains(&format!("`{name}`"));
-        (!told).then(|| format!("README.md: name `{name}` in the row of `baton run --phase`"))
+        (!told).then(|| format!("docs/command-line.md: name `{name}` in the row of `baton run --phase`"))
     }));
 }
 

@@ -50,9 +50,11 @@ fn as_json(value: toml::Value) -> Value {
 }
 
 #[test]
-fn the_examples_of_the_readme_are_valid_and_are_read() {
-    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
-    let examples: Vec<&str> = readme.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+fn the_examples_of_the_documents_are_valid_and_are_read() {
+    let pages =
+        ["docs/settings.md", "docs/checks.md"].map(|page| std::fs::read_to_string(in_repository(page)).unwrap());
+    let pages = pages.concat();
+    let examples: Vec<&str> = pages.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("prompts")).unwrap();
     std::fs::write(folder.path().join("prompts/security.md"), "Look for holes.").unwrap();
@@ -69,18 +71,18 @@ fn the_examples_of_the_readme_are_valid_and_are_read() {
 }
 
 #[test]
-fn the_readme_lists_every_setting_and_every_variable_in_a_table() {
-    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
+fn the_page_of_settings_lists_every_setting_and_every_variable_in_a_table() {
+    let page = std::fs::read_to_string(in_repository("docs/settings.md")).unwrap();
     let rows = |after: &str| -> String {
-        let rest = readme.split_once(after).unwrap().1;
+        let rest = page.split_once(after).unwrap().1;
         let rows = rest.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
         rows.take_while(|line| line.starts_with('|')).map(|row| row.split('|').nth(1).unwrap()).collect()
     };
-    let settings = rows("\n## Settings\n");
+    let settings = rows("# Settings\n");
     for setting in settings_table() {
         assert!(settings.contains(&format!("`{}`", setting.key)), "{} is not in the table of settings", setting.key);
     }
-    let variables = rows("\n### Environment\n");
+    let variables = rows("\n## Environment\n");
     let of_providers = [
         "ANTHROPIC_API_KEY",
         "ANTHROPIC_AUTH_TOKEN",
@@ -100,7 +102,7 @@ fn the_readme_lists_every_setting_and_every_variable_in_a_table() {
 }
 
 fn sources(layer: Layer, text: &str, folder: &Path) -> Sources {
-    let file = TomlFile { name: "README.md".to_owned(), text: text.to_owned() };
+    let file = TomlFile { name: "settings.md".to_owned(), text: text.to_owned() };
     match layer {
         Layer::Workspace => Sources { workspace: Some(file), ..Sources::default() },
         _ => Sources { user: Some(UserFile { file, folder: folder.to_owned() }), ..Sources::default() },
