@@ -60,7 +60,8 @@ fn unpinned(text: &str) -> Vec<(usize, String)> {
         let is_release =
             release.trim().strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
         let is_local = action.trim().starts_with("./");
-        (!is_local && !(is_commit && is_release)).then(|| {
+        let is_pinned = is_local || (is_commit && is_release);
+        (!is_pinned).then(|| {
             (n, format!("pin {} by the commit of a release, and name that: @<40 hex digits> # v1.2.3", action.trim()))
         })
     };

@@ -156,6 +156,47 @@ fn only_who_may_write_starts_a_run() {
     }
 }
 
+#[test]
+fn a_task_given_to_gitlab_ends_in_a_branch_of_its_own_and_a_merge_request() {
+    let forge = Forge::new(script());
+    let workflow = read(&in_repository("examples/ci/gitlab/baton.gitlab-ci.yml"));
+    git(&forge.origin, &["config", "receive.advertisePushOptions", "true"]);
+    let hook = "#!/bin/sh\ni=0\nwhile [ $i -lt $GIT_PUSH_OPTION_COUNT ]; do eval echo \\$GIT_PUSH_OPTION_$i >>asked; \
+                i=$((i+1)); done\n";
+    let path = forge.origin.join("hooks/pre-receive");
+    std::fs::write(&path, hook).expect("a hook");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+
+    let mut runner = Runner::new(forge.session.environment(), &[]);
+    for (name, value) in forge.api.env() {
+        runner.variable(name, value);
+    }
+    runner.variable("TASK", TITLE);
+    let checkout = forge.checkout("run");
+    std::fs::create_dir(checkout.join(".baton-out")).expect("a folder");
+    std::fs::write(checkout.join(".git/info/exclude"), "/.baton-out/\n").expect("written");
+    let ran = runner.run(&checkout, &Step::of_gitlab(&workflow, "baton-run"));
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(!checkout.join("pwned").exists() && forge.api.first_message("context", 0).contains(TITLE));
+
+    let mut runner = Runner::new(forge.session.environment(), &[]);
+    runner.variable("PUSH_TOKEN", "token");
+    runner.variable("CI_PIPELINE_ID", "99");
+    runner.variable("CI_SERVER_HOST", "forge.test");
+    runner.variable("CI_DEFAULT_BRANCH", forge.branch());
+    runner.variable("CI_PROJECT_URL", forge.origin.with_extension(""));
+    let publish = forge.checkout("publish");
+    std::fs::rename(checkout.join(".baton-out"), publish.join(".baton-out")).expect("handed on");
+    let ran = runner.run(&publish, &Step::of_gitlab(&workflow, "baton-publish"));
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    let written = git(&forge.origin, &["diff", "--stat", "HEAD", "baton/run-99"]);
+    assert!(written.contains("src/lib.rs") && written.contains("1 file changed"), "{written}");
+    let asked = std::fs::read_to_string(forge.origin.join("asked")).expect("push options");
+    let expected = ["merge_request.create", &format!("merge_request.target={}", forge.branch())];
+    assert!(expected.iter().all(|option| asked.lines().any(|line| line == *option)), "{asked}");
+    assert!(asked.contains("merge_request.title=Baton: pipeline 99"), "{asked}");
+}
+
 /// A reviewer that finds this on the branch `feature`.
 fn reviewed(severity: &str) -> (Session, MessagesApi) {
     let session = Session::in_git(GREETING);
