@@ -11,7 +11,6 @@ use super::failure::Failure;
 use super::model_args::ModelArgs;
 use super::workflow_commands::{disarmed, disarmed_json};
 use crate::config::Settings;
-use crate::contracts::Issue;
 use crate::memory::Store;
 use crate::text;
 use crate::workflow::{self, Phases, Status, WayOn};
@@ -57,18 +56,6 @@ pub(super) fn warn(warnings: &[String]) {
     }
 }
 
-/// `file:line: severity: text`, the format of compilers, which editors can jump to. Without a line where none is known.
-pub(super) fn issue_line(issue: &Issue) -> String {
-    let Issue { file, line, severity, description, refuted, .. } = issue;
-    let (file, description) = (text::safe_line(file), text::safe_line(description));
-    let refuted =
-        refuted.as_ref().map(|refuted| format!(" ({})", text::safe_line(&refuted.words()))).unwrap_or_default();
-    match issue.is_placed() {
-        true => format!("{file}:{line}: {}: {description}{refuted}", severity.as_str()),
-        false => format!("{file}: {}: {description} (no place in the code was found){refuted}", severity.as_str()),
-    }
-}
-
 /// The columns that results are wrapped to: the terminal's, where standard output is one, and 100 elsewhere and on wider
 /// ones.
 pub(super) fn columns() -> usize {
@@ -86,7 +73,7 @@ pub(super) fn terminal_columns() -> Option<u16> {
 pub(super) fn message_lines(message: &str) -> Vec<String> {
     let lines = text::safe_lines(message);
     match terminal_columns() {
-        Some(_) => lines.lines().map(|line| text::paragraph("", line, columns())).collect(),
+        Some(_) => vec![text::wrapped(&lines, columns())],
         None => vec![lines],
     }
 }
@@ -233,7 +220,6 @@ pub(super) async fn reader_left() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::{Refuted, Severity};
 
     #[test]
     fn a_path_stands_beside_a_text_or_whole_below_it() {
@@ -243,30 +229,5 @@ mod tests {
         assert_eq!(beside_within(text, path, None), [format!("{text}   {path}")], "where it is no terminal");
         let lines = beside_within(text, path, Some(40));
         assert_eq!(lines, ["12 turns · 278k tokens · $0.41 in all, 3\nturns · 20.0k tokens", path]);
-    }
-
-    #[test]
-    fn an_issue_reads_like_a_compilers_message() {
-        let issue = Issue {
-            severity: Severity::Major,
-            file: "src/a.rs".to_owned(),
-            line: 12,
-            end_line: None,
-            quote: None,
-            description: "The count\nis off by one.".to_owned(),
-            suggested_fix: None,
-            task_id: None,
-            placed: None,
-            refuted: None,
-            id: String::new(),
-        };
-        assert_eq!(issue_line(&issue), "src/a.rs:12: major: The count is off by one.");
-        let unplaced = Issue { placed: Some(false), file: "../x\u{1b}[2J".to_owned(), ..issue.clone() };
-        assert_eq!(issue_line(&unplaced), "../x: major: The count is off by one. (no place in the code was found)");
-        let reason = "Line 9\nbounds it.".to_owned();
-        let refuted = Some(Refuted { by: "test:m".to_owned(), reason, severity: Severity::Major });
-        let issue = Issue { severity: Severity::Suggestion, refuted, ..issue };
-        let line = "src/a.rs:12: suggestion: The count is off by one. (refuted: Line 9 bounds it.)";
-        assert_eq!(issue_line(&issue), line);
     }
 }

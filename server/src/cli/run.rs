@@ -9,12 +9,13 @@ use super::args::{PlanArgs, RunArgs};
 use super::attention::{self, Attention};
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
+use super::issue::{Shown, issue_lines};
 use super::last_line::{LastLine, with_last_line};
 use super::model_args::ModelArgs;
 use super::notices;
 use super::output::{
-    AS_RECORDED, beside, columns, exit_code_after, issue_line, message_lines, print, print_json, reader_left,
-    status_after, tell, warn, way_on_lines, way_on_lines_after, with_models,
+    AS_RECORDED, beside, columns, exit_code_after, message_lines, print, print_json, reader_left, status_after, tell,
+    warn, way_on_lines, way_on_lines_after, with_models,
 };
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
@@ -280,7 +281,7 @@ impl EndReport {
             // On one line, so that it cannot pass for what this program says.
             lines.extend((!is_said).then(|| text::paragraph("", &summary, columns())));
             lines.push(String::new());
-            lines.extend(review.issues.iter().flat_map(|issue| message_lines(&issue_line(issue))));
+            lines.extend(issue_lines(review.issues.iter().map(Shown::new)));
             if !review.issues.is_empty() {
                 lines.push(String::new());
             }

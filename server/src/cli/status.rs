@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::output::{AS_RECORDED, columns, issue_line, print, row, way_on_lines};
+use super::issue;
+use super::output::{AS_RECORDED, columns, print, row, way_on_lines};
 use super::proof::{check_lines, criterion_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
@@ -80,7 +81,7 @@ fn status_text(status: &Status, columns: usize) -> String {
         let line = |IssueStatus { issue, state, base }: &IssueStatus| {
             let of = base.as_deref().map(|base| format!(" (review against {})", short_commit(base)));
             let id = text::safe_line(&issue.id);
-            let text = format!("{} [{id}]{}", issue_line(issue), of.unwrap_or_default());
+            let text = format!("{} [{id}]{}", issue::line(issue), of.unwrap_or_default());
             row(&format!("{state:<9} "), &text, columns)
         };
         lines.extend(status.issues.iter().map(line));
