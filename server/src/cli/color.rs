@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 
 use crate::config;
+use crate::text;
 
 pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const HEADING: Style = Style::new().bold().underline();
@@ -63,6 +64,15 @@ impl Look {
         let line = |line: &str| if line.is_empty() { String::new() } else { format!("{style}{line}{style:#}") };
         text.split('\n').map(line).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// A paragraph whose text, not what stands before it, is in a style.
+pub(super) fn paragraph(look: Look, first: &str, style: Style, text: &str, width: usize) -> String {
+    let indent = text::columns_of(first);
+    let body = text::paragraph("", text, width.saturating_sub(indent));
+    let before = |at: usize| if at == 0 { first.to_owned() } else { " ".repeat(indent) };
+    let line = |(at, line): (usize, &str)| format!("{}{}", before(at), look.paint(style, line));
+    body.lines().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether the terminal understands escape sequences.

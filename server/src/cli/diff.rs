@@ -5,8 +5,10 @@ use std::io::IsTerminal;
 use serde_json::{Value, json};
 
 use super::args::DiffArgs;
+use super::color::{self, BOLD, CYAN, GREEN, Look, RED};
 use super::failure::Failure;
 use super::output::{print, print_bytes, tell, warn};
+use super::pager::page;
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::RepoPath;
@@ -14,7 +16,7 @@ use crate::workflow::{Changes, Hunk, Hunks, StartError};
 use crate::{text, workflow};
 
 /// Print the changes as one unified diff: safe to show on a terminal, with the ids of hunks; byte for byte elsewhere, so that it
-/// can be applied. Or the files and their hunks as JSON.
+/// can be applied, unless `--color always` asks for what a terminal would get. Or the files and their hunks as JSON.
 pub(super) fn diff(start: &Start<'_>, args: &DiffArgs) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
     let task = args.task.as_deref();
@@ -38,8 +40,8 @@ pub(super) fn diff(start: &Start<'_>, args: &DiffArgs) -> Result<u8, Failure> {
     let diff = changes.unified();
     if diff.is_empty() {
         tell("The workflow has changed no file.");
-    } else if std::io::stdout().is_terminal() {
-        print(&painted(&with_hunks(&diff, &hunks()?)))?;
+    } else if std::io::stdout().is_terminal() || color::is_asked_for() {
+        page(&painted(&with_hunks(&diff, &hunks()?)))?;
     } else {
         print_bytes(diff.as_bytes())?;
     }
@@ -92,15 +94,17 @@ fn new_lines(head: &str) -> Option<(usize, usize)> {
 
 /// A unified diff for standard output: coloured where that is a terminal that wants colours.
 pub(super) fn painted(text: &str) -> String {
+    let look = Look::of_stdout();
     let paint = |line: &str| {
         let style = match line.as_bytes() {
-            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => console::Style::new().bold(),
-            [b'+', ..] => console::Style::new().green(),
-            [b'-', ..] => console::Style::new().red(),
-            [b'@', b'@', ..] => console::Style::new().cyan(),
+            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => BOLD,
+            [b'd', b'i', b'f', b'f', b' ', ..] => BOLD,
+            [b'+', ..] => GREEN,
+            [b'-', ..] => RED,
+            [b'@', b'@', ..] => CYAN,
             _ => return line.to_owned(),
         };
-        style.apply_to(line).to_string()
+        look.paint(style, line)
     };
     text::safe_lines(text).lines().map(paint).collect::<Vec<_>>().join("\n")
 }

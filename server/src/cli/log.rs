@@ -1,10 +1,10 @@
 //! `baton log`: the conversations of a run, readable.
 
-use console::Style;
-
+use super::color::{BOLD, CYAN, DIM, HEADING, Look};
 use super::diff::painted;
 use super::failure::Failure;
-use super::output::{print, print_bytes, terminal_columns};
+use super::output::{print_bytes, terminal_columns};
+use super::pager::page;
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
@@ -18,14 +18,14 @@ pub(super) fn log(start: &Start<'_>, run: Option<&str>) -> Result<u8, Failure> {
     };
     let log = workflow::run_log(&store, run)?;
     match terminal_columns() {
-        Some(columns) => print(&drawn(&log.blocks, usize::from(columns.clamp(20, 120))))?,
+        Some(columns) => page(&drawn(&log.blocks, usize::from(columns.clamp(20, 120)), Look::of_stdout()))?,
         None => print_bytes(log.markdown().as_bytes())?,
     }
     Ok(0)
 }
 
 /// The log for a terminal of so many columns.
-fn drawn(blocks: &[LogBlock], columns: usize) -> String {
+fn drawn(blocks: &[LogBlock], columns: usize, look: Look) -> String {
     let mut lines: Vec<String> = Vec::new();
     for block in blocks {
         match block {
@@ -33,31 +33,26 @@ fn drawn(blocks: &[LogBlock], columns: usize) -> String {
                 if !lines.is_empty() {
                     lines.push(String::new());
                 }
-                lines.push(heading(*level, text, columns));
+                lines.push(heading(*level, text, columns, look));
             }
             LogBlock::Note(note) => lines.push(text::paragraph("", note, columns)),
             LogBlock::Event(event) => {
-                let wrapped = text::paragraph("", event, columns);
-                let dim = |line: &str| Style::new().dim().apply_to(line).to_string();
-                lines.extend(wrapped.lines().map(dim));
+                lines.push(look.paint(DIM, &text::paragraph("", event, columns)));
             }
             LogBlock::Said(said) => lines.extend(said_lines(said, columns)),
-            LogBlock::Step { call, result } => lines.push(step(call, result, columns)),
+            LogBlock::Step { call, result } => lines.push(step(call, result, columns, look)),
             LogBlock::Lines { text, .. } if text.trim().is_empty() => {}
             LogBlock::Lines { language: "diff", text } => lines.extend(indented(&painted(text))),
             LogBlock::Lines { text, .. } => {
-                let dim = |line: String| Style::new().dim().apply_to(line).to_string();
-                lines.extend(indented(&text::safe_lines(text)).map(dim));
+                lines.extend(indented(&text::safe_lines(text)).map(|line| look.paint(DIM, &line)));
             }
         }
     }
     lines.join("\n")
 }
 
-fn heading(level: u8, words: &str, columns: usize) -> String {
-    let words = text::paragraph("", words, columns);
-    let style = if level < 3 { Style::new().bold().underlined() } else { Style::new().bold() };
-    words.lines().map(|line| style.apply_to(line).to_string()).collect::<Vec<_>>().join("\n")
+fn heading(level: u8, words: &str, columns: usize, look: Look) -> String {
+    look.paint(if level < 3 { HEADING } else { BOLD }, &text::paragraph("", words, columns))
 }
 
 /// What was said: prose is wrapped, what is indented or in a fence stays as it is.
@@ -75,13 +70,12 @@ fn said_lines(said: &str, columns: usize) -> Vec<String> {
     safe.lines().map(line).collect()
 }
 
-fn step(call: &str, result: &str, columns: usize) -> String {
+fn step(call: &str, result: &str, columns: usize, look: Look) -> String {
     let call = text::safe_line(call);
     if call.is_empty() {
         return text::paragraph("  · ", result, columns);
     }
-    let painted = Style::new().cyan().apply_to(&call).to_string();
-    let line = format!("  · {painted}");
+    let line = format!("  · {}", look.paint(CYAN, &call));
     match text::safe_line(result) {
         result if result.is_empty() => line,
         result if call.chars().count() + result.chars().count() + 6 <= columns => format!("{line}  {result}"),
@@ -113,7 +107,7 @@ mod tests {
             },
             LogBlock::Lines { language: "diff", text: "-a\n+b".to_owned() },
         ];
-        let drawn = console::strip_ansi_codes(&drawn(&blocks, 40)).into_owned();
+        let drawn = console::strip_ansi_codes(&drawn(&blocks, 40, Look::Color)).into_owned();
         let expected = "Run 1\nSome words that are longer than forty\ncolumns are.\nFirst I look.\n```\nlet a_long_line = \
                         of_code_that_stays_whole_anyway();\n```\n  · read_file src/a.rs 1–9  9 lines\n  · search \"a long \
                         pattern\" in src\n    12 lines, 400 bytes\n    -a\n    +b";

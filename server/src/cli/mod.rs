@@ -24,6 +24,7 @@ mod lsp;
 mod model_args;
 mod notices;
 mod output;
+mod pager;
 pub mod progress;
 mod proof;
 mod report_args;
@@ -48,12 +49,10 @@ use std::process::ExitCode;
 
 use args::{Args, Command};
 use failure::Failure;
-use output::tell;
 use tracing_subscriber::EnvFilter;
 
 use self::session::Start;
 use crate::config;
-use crate::text;
 use crate::workflow::Table;
 
 /// Do what the arguments of this process ask for. `table` holds the phases.
@@ -64,6 +63,10 @@ pub fn main(table: &'static Table) -> ExitCode {
     }
     let phases = table.with(&config::user_phases());
     let args = Args::from_command_line(&phases);
+    color::choose(args.color);
+    if args.no_pager {
+        pager::turn_off();
+    }
     log_to_stderr();
     let start = Start { folder: args.workspace.as_deref(), table };
     let done = match args.command {
@@ -95,7 +98,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) if failure.is_quiet() => ExitCode::from(failure.code),
         Err(Failure { code, message, .. }) => {
-            tell(&format!("error: {}", text::safe_lines(&message)));
+            output::error(&message);
             ExitCode::from(code)
         }
     }

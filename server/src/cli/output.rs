@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
+use super::color::{Look, RED, YELLOW};
 use super::failure::Failure;
 use super::model_args::ModelArgs;
 use super::workflow_commands::{disarmed, disarmed_json};
@@ -14,6 +15,11 @@ use crate::config::Settings;
 use crate::memory::Store;
 use crate::text;
 use crate::workflow::{self, Phases, Status, WayOn};
+
+/// Columns that text is wrapped to at least, whatever a terminal says of itself.
+pub(super) const NARROWEST: usize = 20;
+/// Columns of a line that is still read with ease.
+pub(super) const WIDEST: usize = 100;
 
 /// Behind what a recorded run used: none of it was billed now.
 pub(super) const AS_RECORDED: &str = ", as recorded";
@@ -43,24 +49,34 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| write_failure(&error))
 }
 
-/// Print a message on standard error.
+/// Print a message, which is safe to show, on standard error; on a terminal it is wrapped by words.
 pub(super) fn tell(text: &str) {
+    let wrapped = stderr_columns().map(|columns| text::rewrapped(text, columns));
     // There is nowhere left to report that it cannot be written.
-    let _ = writeln!(io::stderr(), "{}", disarmed(text));
+    let _ = writeln!(io::stderr(), "{}", disarmed(wrapped.as_deref().unwrap_or(text)));
+}
+
+/// Print why a command failed.
+pub(super) fn error(message: &str) {
+    tell(&format!("{} {}", Look::of_stderr().paint(RED.bold(), "error:"), text::safe_lines(message)));
 }
 
 /// Print warnings that accompany a result.
 pub(super) fn warn(warnings: &[String]) {
     for warning in warnings {
-        tell(&format!("warning: {}", text::safe_line(warning)));
+        tell(&format!("{} {}", Look::of_stderr().paint(YELLOW.bold(), "warning:"), text::safe_line(warning)));
     }
+}
+
+/// The columns that messages are wrapped to; `None` where standard error is no terminal.
+pub(super) fn stderr_columns() -> Option<usize> {
+    console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns).clamp(NARROWEST, WIDEST))
 }
 
 /// The columns that results are wrapped to: the terminal's, where standard output is one, and 100 elsewhere and on wider
 /// ones.
 pub(super) fn columns() -> usize {
-    const WIDEST: u16 = 100;
-    terminal_columns().unwrap_or(WIDEST).clamp(20, WIDEST).into()
+    terminal_columns().map_or(WIDEST, |columns| usize::from(columns).clamp(NARROWEST, WIDEST))
 }
 
 /// The columns of the terminal that standard output is; `None` where it is none.
@@ -156,7 +172,7 @@ pub(super) fn exit_code_after(code: u8, printed: Result<(), Failure>) -> Result<
     match printed {
         Err(failure) if failure.is_quiet() => Ok(code),
         Err(failure) if code != 0 => {
-            tell(&format!("error: {}", text::safe_lines(&failure.message)));
+            error(&failure.message);
             Ok(code)
         }
         printed => printed.map(|()| code),
@@ -164,14 +180,23 @@ pub(super) fn exit_code_after(code: u8, printed: Result<(), Failure>) -> Result<
 }
 
 /// Print the help, or what is wrong with the arguments, and end the process.
-pub(super) fn exit_with(error: &clap::Error) -> ! {
-    let code = match error.print().map_err(|error| write_failure(&error)) {
-        Err(failure) if !error.use_stderr() && !failure.is_quiet() => {
-            tell(&format!("error: {}", failure.message));
-            i32::from(failure.code)
+pub(super) fn exit_with(fault: &clap::Error) -> ! {
+    let is_error = fault.use_stderr();
+    let look = if is_error { Look::of_stderr() } else { Look::of_stdout() };
+    let styled = fault.render();
+    let said = if look == Look::Plain { styled.to_string() } else { styled.ansi().to_string() };
+    let code = match is_error {
+        true => {
+            tell(said.trim_end());
+            fault.exit_code()
         }
-        // There is nowhere left to report that standard error cannot be written.
-        _ => error.exit_code(),
+        false => match print_bytes(said.as_bytes()) {
+            Err(failure) if !failure.is_quiet() => {
+                error(&failure.message);
+                i32::from(failure.code)
+            }
+            _ => fault.exit_code(),
+        },
     };
     std::process::exit(code)
 }

@@ -130,7 +130,13 @@ pub(super) async fn drive(
                 None => warn(&[warning]),
             },
             stop = stops.next() => match stop {
-                Stop::Asked if cancel.is_cancelled() => std::process::exit(i32::from(CANCELLED)),
+                Stop::Asked if cancel.is_cancelled() => {
+                    // The terminal gets back what was changed of it.
+                    if let Some(progress) = &progress {
+                        progress.finish();
+                    }
+                    std::process::exit(i32::from(CANCELLED))
+                }
                 Stop::Asked => stopping("Stopping… (Ctrl-C again kills)"),
                 Stop::HungUp => stopping("Stopping: the terminal is gone"),
             },

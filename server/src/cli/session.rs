@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::output::tell;
+use super::output::{tell, warn};
 use crate::config::{self, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::{self, Store};
@@ -47,9 +47,7 @@ impl Session {
         let Chosen { folder, current } = start.choose()?;
         let workspace = Workspace::open(&folder).map_err(|error| Failure::usage(error.to_string()))?;
         let loaded = config::load_from_disk(workspace.root(), config::environment(), flags)?;
-        for warning in &loaded.warnings {
-            tell(&format!("warning: {warning}"));
-        }
+        warn(&loaded.warnings);
         workflow::check_memory_dir(&workspace, &loaded, start.table)?;
         let phases = start.table.with(&loaded.settings.phases);
         Ok(Self { workspace, settings: loaded.settings, table: start.table, phases, current })

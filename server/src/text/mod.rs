@@ -25,4 +25,4 @@ pub use numbers::{cost, elapsed, tokens, took, whole_seconds};
 pub use safe::{
     encoded, escaped, from_encoded, is_unsafe, revealed, safe_json, safe_line, safe_lines, safe_text, short_line,
 };
-pub use wrap::{columns_of, fitted, hanging, paragraph, wrapped};
+pub use wrap::{columns_of, fitted, hanging, paragraph, rewrapped, wrapped};

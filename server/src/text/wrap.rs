@@ -16,23 +16,35 @@ pub fn paragraph(first: &str, text: &str, width: usize) -> String {
 
 /// The same with what the other lines stand after.
 pub fn hanging(first: &str, rest: &str, text: &str, width: usize) -> String {
-    let options = textwrap::Options::new(width.max(1)).initial_indent(first).subsequent_indent(rest);
-    // A hyphen is no place to break at: commands, ids and dates have them.
-    let options = options.break_words(false).word_splitter(WordSplitter::NoHyphenation);
-    textwrap::fill(&safe_line(text), options)
+    filled(first, rest, &safe_line(text), width)
 }
 
 /// A safe text of several lines, each of them wrapped like a [`paragraph`] below its own indentation, or below its own mark of
 /// a list.
 pub fn wrapped(text: &str, width: usize) -> String {
+    rewrapped(&safe_lines(text), width)
+}
+
+/// The same for a text that is safe already, and may have styles. Lines that fit stay as they are.
+pub fn rewrapped(text: &str, width: usize) -> String {
     let line = |line: &str| {
+        if display_width(line) <= width {
+            return line.trim_end().to_owned();
+        }
         let text = line.trim_start();
         let indent = line.len() - text.len();
         let mark = ["- ", "* ", "? ", "! "].iter().find(|mark| text.starts_with(*mark)).map_or(0, |mark| mark.len());
-        let (first, text) = line.split_at((indent + mark).min(DEEPEST));
-        paragraph(first, text, width).trim_end().to_owned()
+        let (first, text) = line.split_at(indent + mark);
+        let first = &first[indent.saturating_sub(DEEPEST)..];
+        filled(first, &" ".repeat(first.len()), text, width).trim_end().to_owned()
     };
-    safe_lines(text).lines().map(line).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn filled(first: &str, rest: &str, text: &str, width: usize) -> String {
+    let options = textwrap::Options::new(width.max(1)).initial_indent(first).subsequent_indent(rest);
+    // A hyphen is no place to break at: commands, ids and dates have them.
+    textwrap::fill(text, options.break_words(false).word_splitter(WordSplitter::NoHyphenation))
 }
 
 /// The columns that a line takes, without its escape sequences.
@@ -83,6 +95,7 @@ mod tests {
         assert_eq!(wrapped("one two", 0), "one\ntwo");
         assert_eq!(wrapped("", 12), "");
         let deep = format!("{}x y", " ".repeat(90));
+        assert_eq!(rewrapped("\u{1b}[1ma b\u{1b}[0m c d", 5), "\u{1b}[1ma b\u{1b}[0m c\nd", "styles take no room");
         assert_eq!(wrapped(&deep, 40), format!("{}x y", " ".repeat(DEEPEST)), "the screen is not left");
     }
 

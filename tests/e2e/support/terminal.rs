@@ -16,6 +16,9 @@ use super::session::{Baton, Running};
 /// How long a test waits for what must appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The answer to a program that asks where the cursor is: in the first column, as far down as there is room above.
+const AT_THE_LEFT: &[u8] = b"\x1b[20;1R";
+
 /// The person's end of a pseudo-terminal, 100 columns wide unless another width is asked for.
 pub struct Terminal {
     keyboard: File,
@@ -54,12 +57,20 @@ impl Terminal {
         let stream = || Stdio::from(self.open());
         let running = baton.env("TERM", "xterm-256color").streams(stream(), stream(), stream()).start();
         let mut eye = self.keyboard.try_clone().expect("a handle");
+        let mut answers = self.keyboard.try_clone().expect("a handle");
         let screen = self.screen.clone();
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             // When the program ends the terminal hangs up, which is an error to the reader.
             while let Ok(length @ 1..) = eye.read(&mut bytes) {
-                screen.shown.lock().unwrap().extend_from_slice(&bytes[..length]);
+                let mut shown = screen.shown.lock().unwrap();
+                let asked = questions(&shown);
+                shown.extend_from_slice(&bytes[..length]);
+                for _ in asked..questions(&shown) {
+                    // A program that has ended needs no answer.
+                    let _ = answers.write_all(AT_THE_LEFT);
+                }
+                drop(shown);
                 screen.news.notify_all();
             }
         });
@@ -109,6 +120,11 @@ impl Terminal {
         options.read(true).write(true).custom_flags(i32::try_from(no_controlling).expect("a flag"));
         options.open(&self.path).expect("the other end")
     }
+}
+
+/// How often a program has asked where the cursor is.
+fn questions(shown: &[u8]) -> usize {
+    shown.windows(4).filter(|window| window == b"\x1b[6n").count()
 }
 
 fn plain(bytes: &[u8]) -> String {

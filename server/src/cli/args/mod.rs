@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::last_line;
 use super::model_args::ModelArgs;
@@ -24,6 +24,13 @@ pub struct Args {
     /// has .agent_memory, baton.toml or .git; else the current folder]
     #[arg(long, global = true, value_name = "DIR", allow_hyphen_values = true)]
     pub workspace: Option<PathBuf>,
+    /// Write colours, in a diff too, where the output goes to a terminal, always, or never; NO_COLOR, FORCE_COLOR,
+    /// CLICOLOR and CLICOLOR_FORCE in the environment count without it
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub color: ColorChoice,
+    /// Print what is longer than the screen at once, not by BATON_PAGER, PAGER or less
+    #[arg(long, global = true)]
+    pub no_pager: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -445,6 +452,7 @@ impl Args {
     #[expect(clippy::disallowed_methods, reason = "the command line of this process is parsed here")]
     pub fn from_command_line(phases: &Phases) -> Self {
         let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+        super::color::choose(super::color::flag_in(&words));
         let is_json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
         Self::from_words(words, phases).unwrap_or_else(|error| {
             if is_json && error.use_stderr() {
@@ -490,6 +498,7 @@ impl Args {
         let order: Vec<&str> = phases.names().map(PhaseName::as_str).collect();
         let about = format!("One coding task through {}: {}", text::count(order.len(), "agent"), order.join(", "));
         Self::command()
+            .styles(super::color::clap_styles())
             .about(about.clone())
             .long_about(format!("{about}.\n\n{HOW_IT_WORKS}"))
             .mut_subcommand("run", |run| run.mut_arg("phase", |arg| arg.value_parser(phase)))

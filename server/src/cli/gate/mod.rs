@@ -3,6 +3,7 @@
 mod answer;
 pub(super) mod checks;
 mod lines;
+mod typing;
 mod view;
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use super::color::{Look, draws};
+use super::pager::{Pager, Shown, is_longer};
 use super::progress::Progress;
 use crate::workflow::{Approver, CheckAnswer, FaultyGate, Gate, GateAnswer};
 use crate::{config, text};
@@ -28,6 +31,8 @@ pub struct TerminalApprover {
     progress: Option<Arc<Progress>>,
     appearance: Appearance,
     discard_typed_input: fn(),
+    /// Whether what is longer than the screen is shown by the user's pager.
+    has_pager: bool,
 }
 
 /// The approver where no person can be asked: the gate stays open for `baton approve`.
@@ -43,8 +48,12 @@ pub fn approver(root: &Path, progress: Option<Arc<Progress>>) -> Arc<dyn Approve
         return Arc::new(NonInteractiveApprover);
     }
     let appearance = Appearance::of_stderr();
-    let terminal = TerminalApprover::new(BufReader::new(io::stdin()), io::stderr(), root);
-    Arc::new(TerminalApprover { editor: editor_of_user(), progress, appearance, discard_typed_input, ..terminal })
+    let plain = TerminalApprover::new(BufReader::new(io::stdin()), io::stderr(), root);
+    let terminal = TerminalApprover { editor: editor_of_user(), progress, appearance, discard_typed_input, ..plain };
+    Arc::new(match draws() {
+        true => TerminalApprover { lines: Lines::edited(), has_pager: true, ..terminal },
+        false => terminal,
+    })
 }
 
 /// The gate as text for this terminal.
@@ -52,9 +61,9 @@ pub(super) fn as_text(gate: &Gate) -> String {
     gate_view(gate, Appearance::of_stderr())
 }
 
-const PROMPT: &str = "\n[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Enter > ";
+const PROMPT: &str = "[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Enter >";
 
-const FAULTY_PROMPT: &str = "\n[e]dit  [c]hanges (have another plan made)  [r]eject, then Enter > ";
+const FAULTY_PROMPT: &str = "[e]dit  [c]hanges (have another plan made)  [r]eject, then Enter >";
 
 impl TerminalApprover {
     /// Ask on `out` and read the answers from `input`. `root` is the workspace's folder, in which the plan is edited.
@@ -71,8 +80,9 @@ impl TerminalApprover {
             root: root.into(),
             editor: None,
             progress: None,
-            appearance: Appearance { width: 80, colors: false },
+            appearance: Appearance { width: 80, look: Look::Plain },
             discard_typed_input: || {},
+            has_pager: false,
         }
     }
 
@@ -89,13 +99,12 @@ impl TerminalApprover {
     async fn ask_about_plan(&self, gate: &Gate) -> io::Result<GateAnswer> {
         self.write(&gate_view(gate, self.appearance))?;
         loop {
-            self.write(PROMPT)?;
-            let Some(line) = self.lines.next().await else { return self.no_answer() };
+            let Some(line) = self.ask_in_words(PROMPT).await? else { return self.no_answer() };
             match answer::parse(&line, gate) {
-                Err(message) => self.write(&format!("{}\n", text::paragraph("", &message, self.appearance.width)))?,
+                Err(message) => self.say(&message)?,
                 Ok(Choice::Approve(tasks)) => match self.unsent_notes(gate).await? {
                     Unsent::Leave => {
-                        self.write(&approved(tasks.as_deref(), gate))?;
+                        self.write(&approved(tasks.as_deref(), gate, self.appearance.width))?;
                         return Ok(GateAnswer::Approve { tasks });
                     }
                     Unsent::Send => return Ok(GateAnswer::Revise { feedback: String::new() }),
@@ -117,11 +126,12 @@ impl TerminalApprover {
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(Choice::View) => {
-                    self.write(&format!("\n{}\n\n(vv shows it as JSON)\n", text::safe_lines(&gate.content.markdown)))?;
+                    let plan = text::wrapped(&gate.content.markdown, self.appearance.width);
+                    self.show(&format!("{plan}\n\n(vv shows it as JSON)")).await?;
                 }
                 Ok(Choice::ViewJson) => {
                     let json = serde_json::to_string_pretty(&gate.plan).map_err(io::Error::other)?;
-                    self.write(&format!("\n{}\n", text::safe_lines(&json)))?;
+                    self.show(&text::safe_lines(&json)).await?;
                 }
             }
         }
@@ -129,17 +139,17 @@ impl TerminalApprover {
 
     /// Show the plan's faults, and ask until there is an answer.
     async fn ask_about_faulty_plan(&self, gate: &FaultyGate) -> io::Result<GateAnswer> {
-        self.write(&format!("\n{}\n", text::safe_lines(&gate.message())))?;
+        self.write(&format!("\n{}\n", text::wrapped(&gate.message(), self.appearance.width)))?;
         if gate.faults.is_none() {
-            self.write("You are asked about the plan again once it is back. Enter alone has a new one made > ")?;
-            return if self.lines.next().await.is_some() { Ok(GateAnswer::Edited) } else { self.no_answer() };
+            let question = "You are asked about the plan again once it is back. Enter alone has a new one made >";
+            return match self.ask_in_words(question).await? {
+                Some(_) => Ok(GateAnswer::Edited),
+                None => self.no_answer(),
+            };
         }
-        self.write(
-            "The plan cannot be shown before that is fixed. Save it, from wherever, and you are asked again.\n",
-        )?;
+        self.say("The plan cannot be shown before that is fixed. Save it, from wherever, and you are asked again.")?;
         loop {
-            self.write(FAULTY_PROMPT)?;
-            let Some(line) = self.lines.next().await else { return self.no_answer() };
+            let Some(line) = self.ask_in_words(FAULTY_PROMPT).await? else { return self.no_answer() };
             match answer::parse_faulty(&line) {
                 Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
                 Ok(Choice::Changes(None)) => {
@@ -156,7 +166,7 @@ impl TerminalApprover {
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(_) => {}
-                Err(message) => self.write(&format!("{}\n", text::paragraph("", message, self.appearance.width)))?,
+                Err(message) => self.say(message)?,
             }
         }
     }
@@ -165,25 +175,55 @@ impl TerminalApprover {
     async fn checks(&self, gate: &Gate) -> io::Result<CheckAnswer> {
         let untrusted: Vec<String> = gate.content.untrusted().map(|check| check.id.clone()).collect();
         if !untrusted.is_empty() {
-            self.ask_in_words(&checks::trust_question(untrusted.len()))?;
-            let is_yes = self.lines.next().await.is_some_and(|line| checks::is_yes(&line));
+            let answer = self.ask_in_words(&checks::trust_question(untrusted.len())).await?;
+            let is_yes = answer.is_some_and(|line| checks::is_yes(&line));
             let trust = if is_yes { untrusted } else { Vec::new() };
             return Ok(CheckAnswer { trust, remember: None });
         }
         let offered = &gate.content.offered_checks;
         loop {
-            self.ask_in_words(checks::offer_question(offered.len()))?;
-            let Some(line) = self.lines.next().await else { return Ok(CheckAnswer::default()) };
+            let Some(line) = self.ask_in_words(checks::offer_question(offered.len())).await? else {
+                return Ok(CheckAnswer::default());
+            };
             match checks::parse_offer_answer(&line, offered) {
                 Ok(answer) => return Ok(answer),
-                Err(message) => self.write(&format!("{}\n", text::paragraph("", &message, self.appearance.width)))?,
+                Err(message) => self.say(&message)?,
             }
         }
     }
 
-    /// A question that may be longer than a line; the answer is typed behind it.
-    fn ask_in_words(&self, question: &str) -> io::Result<()> {
-        self.write(&format!("\n{} ", text::paragraph("", question.trim_end(), self.appearance.width)))
+    /// A question that may be longer than a line; the answer is typed behind it. `None` is the end of the input.
+    async fn ask_in_words(&self, question: &str) -> io::Result<Option<String>> {
+        let question = text::paragraph("", question.trim_end(), self.appearance.width);
+        let (before, prompt) = question.rsplit_once('\n').map_or(("", &*question), |(before, prompt)| (before, prompt));
+        self.write(&if before.is_empty() { "\n".to_owned() } else { format!("\n{before}\n") })?;
+        self.ask(&format!("{prompt} ")).await
+    }
+
+    /// Read what is typed behind this prompt.
+    async fn ask(&self, prompt: &str) -> io::Result<Option<String>> {
+        if !self.lines.show_prompts() {
+            self.write(prompt)?;
+        }
+        Ok(self.lines.next(prompt).await)
+    }
+
+    /// Print a sentence.
+    fn say(&self, message: &str) -> io::Result<()> {
+        self.write(&format!("{}\n", text::paragraph("", message, self.appearance.width)))
+    }
+
+    /// Show a text, by the pager where it is longer than the screen.
+    async fn show(&self, text: &str) -> io::Result<()> {
+        let pager = Pager::of_user().filter(|_| self.has_pager && is_longer(text, &console::Term::stderr()));
+        if let Some(pager) = pager {
+            let (text, out) = (text.to_owned(), terminal_of_question()?);
+            match tokio::task::spawn_blocking(move || pager.show(&text, out)).await.map_err(io::Error::other)? {
+                Shown::Yes => return Ok(()),
+                Shown::No(why) => why.map_or(Ok(()), |why| self.say(&format!("warning: {why}")))?,
+            }
+        }
+        self.write(&format!("\n{text}\n"))
     }
 
     /// Ask what should be different beside what so many notes say; `None` goes back to the question.
@@ -196,8 +236,8 @@ impl TerminalApprover {
                 text::count(notes, "note")
             ),
         };
-        self.write(&format!("{}\n> ", text::paragraph("", &question, self.appearance.width)))?;
-        let Some(line) = self.lines.next().await else { return self.no_answer().map(Some) };
+        self.say(&question)?;
+        let Some(line) = self.ask("> ").await? else { return self.no_answer().map(Some) };
         let feedback = text::safe_line(&line);
         let goes_back = if notes == 0 { feedback.is_empty() } else { feedback == "-" };
         Ok((!goes_back).then_some(GateAnswer::Revise { feedback }))
@@ -211,10 +251,10 @@ impl TerminalApprover {
         }
         let (were, them) = if notes == 1 { ("was", "it") } else { ("were", "them") };
         let notes = text::count(notes, "note");
-        self.ask_in_words(&format!(
+        let question = format!(
             "{notes} in plan.md {were} not sent. [s]end {them} to the planner, [a]pprove without, Enter alone goes back >"
-        ))?;
-        Ok(match self.lines.next().await.map(|line| text::safe_line(&line).to_lowercase()).as_deref() {
+        );
+        Ok(match self.ask_in_words(&question).await?.map(|line| text::safe_line(&line).to_lowercase()).as_deref() {
             None => Unsent::NoAnswer,
             Some("s" | "send") => Unsent::Send,
             Some("a" | "approve") => Unsent::Leave,
@@ -226,8 +266,8 @@ impl TerminalApprover {
     async fn edit(&self, plan_json: &str) -> io::Result<Option<GateAnswer>> {
         let plan = text::safe_line(plan_json);
         let Some(editor) = &self.editor else {
-            self.write(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter.\n> "))?;
-            return match self.lines.next().await {
+            self.say(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter."))?;
+            return match self.ask("> ").await? {
                 Some(_) => Ok(Some(GateAnswer::Edited)),
                 None => self.no_answer().map(Some),
             };
@@ -235,11 +275,11 @@ impl TerminalApprover {
         match run_editor(editor, &self.root.join(plan_json)).await {
             Ok(status) if status.success() => Ok(Some(GateAnswer::Edited)),
             Ok(status) => {
-                self.write(&format!("{editor} ended with {status}; the plan is as it was asked about.\n"))?;
+                self.say(&format!("{editor} ended with {status}; the plan is as it was asked about."))?;
                 Ok(None)
             }
             Err(error) => {
-                self.write(&format!("{editor} could not be started: {error}. Set VISUAL or EDITOR to your editor.\n"))?;
+                self.say(&format!("{editor} could not be started: {error}. Set VISUAL or EDITOR to your editor."))?;
                 Ok(None)
             }
         }
@@ -328,11 +368,12 @@ impl Drop for Question<'_> {
     }
 }
 
-fn approved(tasks: Option<&[String]>, gate: &Gate) -> String {
+fn approved(tasks: Option<&[String]>, gate: &Gate, width: usize) -> String {
     let Some(tasks) = tasks else { return String::new() };
     let left: Vec<_> =
         gate.tasks.iter().map(|task| task.id.as_str()).filter(|id| !tasks.iter().any(|t| t == id)).collect();
-    format!("Approved: {}. Left out: {}.\n", tasks.join(", "), left.join(", "))
+    let words = format!("Approved: {}. Left out: {}.", tasks.join(", "), left.join(", "));
+    text::paragraph("", &words, width) + "\n"
 }
 
 /// `$VISUAL`, else `$EDITOR`.
@@ -356,10 +397,19 @@ async fn run_editor(command: &str, file: &Path) -> io::Result<ExitStatus> {
         shell
     };
     editor.arg(file).stdin(Stdio::inherit()).stderr(Stdio::inherit());
-    // Standard output may be taken by --json; the editor belongs on the terminal of the question.
-    #[cfg(unix)]
-    editor.stdout(Stdio::from(std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?));
+    editor.stdout(terminal_of_question()?);
     editor.status().await
+}
+
+/// Standard output may be taken by --json; editor and pager belong on the terminal of the question.
+#[cfg(unix)]
+fn terminal_of_question() -> io::Result<Stdio> {
+    Ok(Stdio::from(std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?))
+}
+
+#[cfg(not(unix))]
+fn terminal_of_question() -> io::Result<Stdio> {
+    Ok(Stdio::inherit())
 }
 
 /// Discard what was typed on the terminal and not read yet.

@@ -123,7 +123,7 @@ fn approve(tasks: Option<&[&str]>) -> GateAnswer {
 }
 
 fn shows(gate: &Gate, expected: Expect) {
-    expected.assert_eq(&gate_view(gate, Appearance { width: 80, colors: false }));
+    expected.assert_eq(&gate_view(gate, Appearance { width: 80, look: Look::Plain }));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn the_gate_shows_what_a_person_should_know() {
               None is set, and none was recognized here: nothing will be run.
 
             ! Protected: .github/workflows/ci.yml (T3). Written only if you approve this
-              very plan: appearance at the tasks that do.
+              very plan: look at the tasks that do.
             ! Runs code when you build: Cargo.toml (T1). Read these changes before you do.
 
             So far 18.2k tokens · $0.042. To implement and review: about $0.05 to $0.21, at
@@ -215,7 +215,7 @@ fn a_small_plan_without_prices_is_shown_without_empty_parts() {
 fn what_is_never_written_is_not_offered_as_written_by_an_approval() {
     let mut gate = gate();
     gate.content.protected[0].never = true;
-    let view = gate_view(&gate, Appearance { width: 80, colors: false });
+    let view = gate_view(&gate, Appearance { width: 80, look: Look::Plain });
     assert!(view.contains(".github/workflows/ci.yml  never written\n"), "{view}");
     assert!(view.contains("! Never written: .github/workflows/ci.yml (T3). "), "{view}");
     assert!(!view.contains("rotected"), "{view}");
@@ -238,7 +238,7 @@ fn nothing_a_plan_says_drives_the_terminal() {
     gate.content.flagged[0].reason = evil.to_owned();
     gate.content.questions = vec![evil.to_owned()];
     gate.plan_md = evil.to_owned();
-    let view = gate_view(&gate, Appearance { width: 80, colors: false });
+    let view = gate_view(&gate, Appearance { width: 80, look: Look::Plain });
     assert_eq!(view.chars().find(|c| c.is_control() && *c != '\n'), None, "{view:?}");
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use console::Style as Paint;
+use anstyle::Style;
 
 use super::checks::{check_lines, offer_lines};
-use crate::cli::output::AS_RECORDED;
+use crate::cli::color::{self, BOLD, DIM, GREEN, HEADING, Look, RED, YELLOW};
+use crate::cli::output::{AS_RECORDED, NARROWEST, WIDEST};
 use crate::contracts::{Complexity, GateCheck, ProtectedFile, RepoPath, Task};
 use crate::text;
 use crate::workflow::{Gate, GateContent, GateTask};
@@ -16,14 +17,14 @@ pub(super) struct Appearance {
     /// Columns to fill.
     pub(super) width: usize,
     /// Whether colours and weights are used.
-    pub(super) colors: bool,
+    pub(super) look: Look,
 }
 
 impl Appearance {
     /// For standard error.
     pub(super) fn of_stderr() -> Self {
         let (_, columns) = console::Term::stderr().size();
-        Self { width: usize::from(columns).clamp(40, 100), colors: console::colors_enabled_stderr() }
+        Self { width: usize::from(columns).clamp(NARROWEST, WIDEST), look: Look::of_stderr() }
     }
 }
 
@@ -75,8 +76,8 @@ impl View<'_> {
             if index > 0 {
                 lines.push(String::new());
             }
-            let title = format!("{} {}", text::safe_line(&task.id), self.badge(task.complexity));
-            lines.push(format!("  {title} {}", self.paint(Paint::new().bold(), &text::safe_line(&task.title))));
+            let first = format!("  {} {} ", text::safe_line(&task.id), self.badge(task.complexity));
+            lines.push(color::paragraph(self.appearance.look, &first, BOLD, &task.title, self.appearance.width));
             let planned = self.gate.plan.task(&task.id);
             lines.extend(task.files.iter().map(|file| self.file(planned, file)));
             self.conditions(task, planned, lines);
@@ -92,14 +93,21 @@ impl View<'_> {
             _ => "write ",
         };
         let key = key(file);
-        let note = if let Some(never) = self.protected.get(&key) {
-            self.paint(Paint::new().red().bold(), if *never { "  never written" } else { "  protected" })
-        } else if let Some(reason) = self.flagged.get(&key) {
-            self.paint(Paint::new().yellow(), &format!("  {}", text::safe_line(reason)))
-        } else {
-            String::new()
+        let (style, note) = match (self.protected.get(&key), self.flagged.get(&key)) {
+            (Some(true), _) => (RED.bold(), "never written".to_owned()),
+            (Some(false), _) => (RED.bold(), "protected".to_owned()),
+            (None, Some(reason)) => (YELLOW, text::safe_line(reason)),
+            (None, None) => (Style::new(), String::new()),
         };
-        format!("     {verb} {}{note}", text::safe_line(file))
+        let line = format!("     {verb} {}", text::safe_line(file));
+        if note.is_empty() {
+            return line;
+        }
+        let (look, width) = (self.appearance.look, self.appearance.width);
+        match text::columns_of(&line) + 2 + text::columns_of(&note) <= width {
+            true => format!("{line}  {}", look.paint(style, &note)),
+            false => format!("{line}\n{}", color::paragraph(look, "            ", style, &note, width)),
+        }
     }
 
     fn conditions(&self, task: &GateTask, planned: Option<&Task>, lines: &mut Vec<String>) {
@@ -107,8 +115,17 @@ impl View<'_> {
             lines.push(self.text("     after  ", &task.depends_on.join(", ")));
         }
         let criteria = planned.map(|task| task.acceptance_criteria.as_slice()).unwrap_or_default();
+        // Beside its words a narrow terminal has no room for the criteria.
+        let is_narrow = self.appearance.width < 60;
+        if is_narrow && !criteria.is_empty() {
+            lines.push("     done when".to_owned());
+        }
         for (index, criterion) in criteria.iter().enumerate() {
-            let first = if index == 0 { "     done when  - " } else { "                - " };
+            let first = match (is_narrow, index) {
+                (true, _) => "       - ",
+                (false, 0) => "     done when  - ",
+                (false, _) => "                - ",
+            };
             lines.push(self.text(first, criterion));
         }
     }
@@ -138,7 +155,7 @@ impl View<'_> {
             lines.push(self.heading("Checks after the work"));
             let yellow = |check: &GateCheck, line: String| match check.trusted {
                 true => line,
-                false => self.paint(Paint::new().yellow(), &line),
+                false => self.paint(YELLOW, &line),
             };
             lines.extend(checks.iter().zip(check_lines(checks, width)).map(|(check, line)| yellow(check, line)));
         } else if !offered_checks.is_empty() {
@@ -158,11 +175,11 @@ impl View<'_> {
         if !protected.is_empty() || !flagged.is_empty() || !questions.is_empty() || !warnings.is_empty() {
             lines.push(String::new());
         }
-        lines.extend(warnings.iter().map(|warning| self.paint(Paint::new().yellow(), &self.text("! ", warning))));
-        let severe = |what: String| self.paint(Paint::new().red().bold(), &self.text("! ", &what));
+        lines.extend(warnings.iter().map(|warning| self.paint(YELLOW, &self.text("! ", warning))));
+        let severe = |what: String| self.paint(RED.bold(), &self.text("! ", &what));
         lines.extend(ProtectedFile::named(protected, false).map(|files| {
             severe(format!(
-                "Protected: {files}. Written only if you approve this very plan: appearance at the tasks that do."
+                "Protected: {files}. Written only if you approve this very plan: look at the tasks that do."
             ))
         }));
         lines.extend(ProtectedFile::named(protected, true).map(|files| {
@@ -178,7 +195,7 @@ impl View<'_> {
             let files = flagged.iter().filter(|file| file.reason == reason);
             let files: Vec<String> = files.map(|file| format!("{} ({})", file.path, file.task)).collect();
             let what = format!("{}: {}. Read these changes before you do.", capital(reason), files.join(", "));
-            lines.push(self.paint(Paint::new().yellow(), &self.text("! ", &what)));
+            lines.push(self.paint(YELLOW, &self.text("! ", &what)));
         }
         lines.extend(questions.iter().map(|question| self.text("? ", question)));
         if !questions.is_empty() {
@@ -197,27 +214,27 @@ impl View<'_> {
 
     fn badge(&self, complexity: Complexity) -> String {
         let paint = match complexity {
-            Complexity::Simple => Paint::new().green(),
-            Complexity::Moderate => Paint::new().yellow(),
-            Complexity::Complex => Paint::new().red(),
+            Complexity::Simple => GREEN,
+            Complexity::Moderate => YELLOW,
+            Complexity::Complex => RED,
         };
         self.paint(paint, &format!("[{}]", complexity.as_str()))
     }
 
     fn heading(&self, text: &str) -> String {
-        self.paint(Paint::new().bold().underlined(), text)
+        self.paint(HEADING, text)
     }
 
     fn dim(&self, text: &str) -> String {
-        self.paint(Paint::new().dim(), text)
+        self.paint(DIM, text)
     }
 
     fn text(&self, first: &str, text: &str) -> String {
         text::paragraph(first, text, self.appearance.width)
     }
 
-    fn paint(&self, paint: Paint, text: &str) -> String {
-        paint.force_styling(self.appearance.colors).apply_to(text).to_string()
+    fn paint(&self, style: Style, text: &str) -> String {
+        self.appearance.look.paint(style, text)
     }
 }
 

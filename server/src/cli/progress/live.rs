@@ -5,11 +5,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use console::Style as Paint;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use jiff::Timestamp;
 
 use super::event::{is_lasting, message_of, outcome_words, time_between};
+use super::keyboard::Unechoed;
+use crate::cli::color::{DIM, GREEN, Look, RED, YELLOW};
+use crate::cli::output::{NARROWEST, WIDEST};
 use crate::contracts::PhaseName;
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, Outcome, PhaseEvent};
@@ -23,14 +25,23 @@ const LONGEST_NAME: usize = 16;
 /// Columns of a time; the longest usual one is `10 m 10 s`.
 const TIME_WIDTH: usize = 9;
 
+/// A terminal of fewer columns has what does not fit beside a name below it.
+const NARROW: usize = 60;
+
+/// What stands before that.
+const BELOW: &str = "    ";
+
+/// Drawings a second at most.
+const HERTZ: u8 = 20;
+
 /// The clock for what still runs.
 pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The columns of the terminal now; `None` where they are not known.
 pub(super) type Columns = Arc<dyn Fn() -> Option<usize> + Send + Sync>;
 
-/// Makes the target that is drawn on.
-pub(super) type Target = Box<dyn Fn() -> ProgressDrawTarget + Send>;
+/// Makes the terminal that is drawn on.
+pub(super) type Target = Box<dyn Fn() -> Box<dyn TermLike> + Send>;
 
 /// Lines for what is done, spinners below for what runs, and the run's usage at the bottom.
 pub(super) struct Live {
@@ -39,36 +50,90 @@ pub(super) struct Live {
     clock: Clock,
     columns: Columns,
     tick: Option<Duration>,
+    look: Look,
     name_width: usize,
-    phase: Option<(EventPhase, ProgressBar)>,
+    /// Begins not to show what is typed.
+    silence: fn() -> Option<Unechoed>,
+    /// Held while there are rows that keys would stand among.
+    silent: Option<Unechoed>,
+    phase: Option<(EventPhase, Row)>,
     tasks: BTreeMap<String, Task>,
     footer: Option<ProgressBar>,
 }
 
 struct Task {
-    bar: ProgressBar,
+    row: Row,
     title: String,
 }
 
+/// The row, or the two rows, of a spinner.
+struct Row {
+    bar: ProgressBar,
+    /// Columns before it.
+    indent: usize,
+    name_width: usize,
+    at: Timestamp,
+    took: Duration,
+}
+
 impl Live {
-    /// A view on what `target` gives. Without `tick` spinners move only when something happens.
+    /// A view on what `target` gives, without colours. Without `tick` spinners move only when something happens.
     pub(super) fn new(target: Target, clock: Clock, columns: Columns, tick: Option<Duration>) -> Self {
-        let (bars, tasks) = (MultiProgress::with_draw_target(target()), BTreeMap::new());
-        Self { bars, target, clock, columns, tick, name_width: NAME_WIDTH, phase: None, tasks, footer: None }
+        Self {
+            bars: MultiProgress::with_draw_target(draw_target(&target)),
+            target,
+            clock,
+            columns,
+            tick,
+            look: Look::Plain,
+            name_width: NAME_WIDTH,
+            silence: || None,
+            silent: None,
+            phase: None,
+            tasks: BTreeMap::new(),
+            footer: None,
+        }
     }
 
-    /// What there is room for of a message on the line of a spinner with such a name, `indent` columns to the right.
-    fn fitting(&self, message: &str, indent: usize, name_width: usize) -> String {
+    /// The same in colours and weights.
+    pub(super) fn with_look(self, look: Look) -> Self {
+        Self { look, ..self }
+    }
+
+    /// The same at a terminal with a keyboard.
+    pub(super) fn with_keyboard(mut self, silence: fn() -> Option<Unechoed>) -> Self {
+        self.silence = silence;
+        self.silent = silence();
+        self
+    }
+
+    /// Columns of a line; many where they are not known.
+    fn width(&self) -> usize {
+        (self.columns)().unwrap_or(WIDEST).max(NARROWEST)
+    }
+
+    /// Say what a spinner's phase or task does: beside its name, or below it where that has no room.
+    fn say(&self, row: &Row, message: &str) {
         // The spinner, the name, the time, and what is between.
-        let before = indent + 2 + name_width + 1 + TIME_WIDTH + 2;
-        let Some(room) = (self.columns)().and_then(|columns| columns.checked_sub(before)) else {
-            return message.to_owned();
+        let before = row.indent + 2 + row.name_width + 1 + TIME_WIDTH + 2;
+        let width = self.width();
+        let room = width.saturating_sub(before);
+        let is_below = width < NARROW && text::columns_of(message) > room;
+        row.bar.set_style(self.style(row, is_below));
+        let room = if is_below { width.saturating_sub(row.indent + BELOW.len()) } else { room };
+        row.bar.set_message(text::fitted(message, room));
+    }
+
+    fn style(&self, row: &Row, is_below: bool) -> ProgressStyle {
+        let (at, took, clock) = (row.at, row.took, self.clock.clone());
+        let time = move |_: &ProgressState, out: &mut dyn Write| {
+            // A column that cannot be written is left empty.
+            let _ = write!(out, "{:>TIME_WIDTH$}", text::whole_seconds(took + time_between(at, clock())));
         };
-        if message.chars().count() <= room {
-            message.to_owned()
-        } else {
-            text::cut(message, room.saturating_sub(1)).into_owned()
-        }
+        let indent = " ".repeat(row.indent);
+        let spinner = if self.look == Look::Color { "{spinner:.cyan}" } else { "{spinner}" };
+        let message = if is_below { format!("\n{indent}{BELOW}{{wide_msg}}") } else { "  {wide_msg}".to_owned() };
+        style(&format!("{indent}{spinner} {{prefix:.bold}} {{took:.dim}}{message}")).with_key("took", time)
     }
 
     /// The same with a column that holds the names of these phases.
@@ -85,6 +150,10 @@ impl Live {
 
     /// Show an event of a phase or task that has been running for `took`.
     pub(super) fn on(&mut self, event: &PhaseEvent, took: Duration) {
+        if let Some(silent) = &self.silent {
+            // A shell that had stopped the run has set the terminal.
+            silent.again();
+        }
         match (&event.task, event.phase) {
             _ if is_lasting(event) => self.lasting(event),
             (Some(task), _) => self.task(task, event, took),
@@ -103,12 +172,21 @@ impl Live {
         // A terminal that is gone shows nothing anyway.
         let _ = self.bars.clear();
         self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        self.silent = None;
     }
 
     /// Show the view again, below what was written meanwhile.
     pub(super) fn unhide(&mut self) {
-        self.bars.set_draw_target((self.target)());
+        self.silent = (self.silence)();
+        self.bars.set_draw_target(draw_target(&self.target));
         self.all_bars().for_each(ProgressBar::tick);
+    }
+
+    /// Remove all spinners, for good.
+    pub(super) fn end(&mut self) {
+        self.clear();
+        self.silence = || None;
+        self.silent = None;
     }
 
     /// Remove all spinners.
@@ -125,7 +203,7 @@ impl Live {
         match event.status {
             EventStatus::Started | EventStatus::Progress if message.is_empty() => {}
             EventStatus::Started | EventStatus::Progress => {
-                self.print(&Paint::new().for_stderr().dim().apply_to(message));
+                self.print(&self.look.paint(DIM, &text::paragraph("", &message, self.width())));
             }
             _ => {
                 self.clear();
@@ -133,7 +211,7 @@ impl Live {
                 let status =
                     if event.outcome == Some(Outcome::Rejected) { EventStatus::Cancelled } else { event.status };
                 let words = outcome_words(event).map_or(message, str::to_owned);
-                self.print(&finished(status, "baton", took, &words));
+                self.print(&self.finished("", status, "baton", took, &words));
             }
         }
     }
@@ -141,13 +219,13 @@ impl Live {
     /// A line that stays above what runs, which goes on as it was.
     fn lasting(&self, event: &PhaseEvent) {
         let message = message_of(event);
-        let line = match &event.task {
+        let (indent, line) = match &event.task {
             // It names the task.
-            Some(_) if message.starts_with("told ") => format!("  {message}"),
-            Some(task) => format!("  {}: {message}", text::safe_line(task)),
-            None => message,
+            Some(_) if message.starts_with("told ") => ("  ", message),
+            Some(task) => ("  ", format!("{}: {message}", text::safe_line(task))),
+            None => ("", message),
         };
-        self.print(&Paint::new().for_stderr().dim().apply_to(line));
+        self.print(&self.look.paint(DIM, &text::paragraph(indent, &line, self.width())));
     }
 
     fn phase(&mut self, event: &PhaseEvent, took: Duration) {
@@ -156,17 +234,15 @@ impl Live {
             EventStatus::Started | EventStatus::Progress => {
                 if self.phase.as_ref().is_none_or(|(phase, _)| *phase != event.phase) {
                     self.end_phase();
-                    let style = "{spinner:.cyan} {prefix:.bold} {took:.dim}  {wide_msg}";
-                    let bar = self.spinner(style, self.name(event.phase), event.at, took);
-                    self.phase = Some((event.phase, bar));
+                    self.phase = Some((event.phase, self.spinner(0, self.name(event.phase), event.at, took)));
                 }
-                if let Some((_, bar)) = &self.phase {
-                    bar.set_message(self.fitting(&message, 0, self.name_width));
+                if let Some((_, row)) = &self.phase {
+                    self.say(row, &message);
                 }
             }
             EventStatus::Waiting | EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
                 self.end_phase();
-                self.print(&finished(event.status, &self.name(event.phase), took, &message));
+                self.print(&self.finished("", event.status, &self.name(event.phase), took, &message));
             }
         }
     }
@@ -174,35 +250,34 @@ impl Live {
     fn task(&mut self, id: &str, event: &PhaseEvent, took: Duration) {
         let message = message_of(event);
         let shown = text::safe_line(id);
-        let width = shown.chars().count();
         match event.status {
             EventStatus::Started | EventStatus::Progress | EventStatus::Waiting => {
                 let begins = event.status == EventStatus::Started;
                 if !self.tasks.contains_key(id) {
-                    let bar =
-                        self.spinner("  {spinner:.cyan} {prefix:.bold} {took:.dim}  {wide_msg}", shown, event.at, took);
+                    let row = self.spinner(2, shown, event.at, took);
                     let title = if begins { message.clone() } else { String::new() };
-                    self.tasks.insert(id.to_owned(), Task { bar, title });
+                    self.tasks.insert(id.to_owned(), Task { row, title });
                 }
-                if let Some(Task { bar, title }) = self.tasks.get(id) {
-                    let message = if begins { message } else { titled(title, &message) };
-                    bar.set_message(self.fitting(&message, 2, width));
+                if let Some(Task { row, title }) = self.tasks.get(id) {
+                    // Why it waits is more than what it is about, where there is no room for both.
+                    let is_said = begins || (event.error.is_some() && self.width() < NARROW);
+                    self.say(row, &if is_said { message } else { titled(title, &message) });
                 }
             }
             EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
                 let mut message = message;
-                if let Some(Task { bar, title }) = self.tasks.remove(id) {
-                    self.remove(&bar);
+                if let Some(Task { row, title }) = self.tasks.remove(id) {
+                    self.remove(&row.bar);
                     message = titled(&title, &message);
                 }
-                self.print(&format!("  {}", finished(event.status, &shown, took, &message)));
+                self.print(&self.finished("  ", event.status, &shown, took, &message));
             }
         }
     }
 
     fn end_phase(&mut self) {
-        let ended = self.phase.take().map(|(_, bar)| bar);
-        let tasks = std::mem::take(&mut self.tasks).into_values().map(|task| task.bar);
+        let ended = self.phase.take().map(|(_, row)| row.bar);
+        let tasks = std::mem::take(&mut self.tasks).into_values().map(|task| task.row.bar);
         for bar in ended.into_iter().chain(tasks) {
             self.remove(&bar);
         }
@@ -210,20 +285,18 @@ impl Live {
 
     fn footer(&mut self, text: String) {
         let bar = self.footer.get_or_insert_with(|| {
-            let bar = ProgressBar::no_length().with_style(style("  {msg:.dim}"));
+            let bar = ProgressBar::no_length().with_style(style("  {wide_msg:.dim}"));
             self.bars.add(bar)
         });
         bar.set_message(text);
     }
 
     /// A spinner for something that, at `at`, has been running for `took`.
-    fn spinner(&self, template: &str, prefix: String, at: Timestamp, took: Duration) -> ProgressBar {
-        let clock = self.clock.clone();
-        let time = move |_: &ProgressState, out: &mut dyn Write| {
-            // A column that cannot be written is left empty.
-            let _ = write!(out, "{:>TIME_WIDTH$}", text::whole_seconds(took + time_between(at, clock())));
-        };
-        let bar = ProgressBar::no_length().with_style(style(template).with_key("took", time)).with_prefix(prefix);
+    fn spinner(&self, indent: usize, name: String, at: Timestamp, took: Duration) -> Row {
+        let name_width = text::columns_of(&name);
+        let row = Row { bar: ProgressBar::no_length().with_prefix(name), indent, name_width, at, took };
+        row.bar.set_style(self.style(&row, false));
+        let bar = row.bar.clone();
         let bar = match &self.footer {
             Some(footer) => self.bars.insert_before(footer, bar),
             None => self.bars.add(bar),
@@ -231,7 +304,7 @@ impl Live {
         if let Some(tick) = self.tick {
             bar.enable_steady_tick(tick);
         }
-        bar
+        Row { bar, ..row }
     }
 
     fn remove(&self, bar: &ProgressBar) {
@@ -240,27 +313,39 @@ impl Live {
     }
 
     pub(super) fn all_bars(&self) -> impl Iterator<Item = &ProgressBar> {
-        let phase = self.phase.iter().map(|(_, bar)| bar);
-        phase.chain(self.tasks.values().map(|task| &task.bar)).chain(&self.footer)
+        let phase = self.phase.iter().map(|(_, row)| &row.bar);
+        phase.chain(self.tasks.values().map(|task| &task.row.bar)).chain(&self.footer)
     }
 
-    fn print(&self, line: &dyn std::fmt::Display) {
-        // A terminal that is gone shows nothing anyway.
-        let _ = self.bars.println(line.to_string());
+    /// Print lines above the spinners.
+    fn print(&self, lines: &str) {
+        self.bars.suspend(|| {
+            let terminal = (self.target)();
+            // A terminal that is gone shows nothing anyway.
+            let _ = lines.lines().try_for_each(|line| terminal.write_line(line)).and_then(|()| terminal.flush());
+        });
+    }
+
+    /// The line of a phase or task that ended, or waits; what it says is wrapped beside its name, or below it where that has
+    /// no room.
+    fn finished(&self, indent: &str, status: EventStatus, name: &str, took: Duration, message: &str) -> String {
+        const LEAST: usize = 24;
+        let (mark, paint) = match status {
+            EventStatus::Done => ("✓", GREEN),
+            EventStatus::Failed => ("✗", RED),
+            EventStatus::Waiting => ("?", YELLOW),
+            _ => ("–", YELLOW),
+        };
+        let time = format!("{:>TIME_WIDTH$}", text::elapsed(took));
+        let first = format!("{indent}{} {name} {}  ", self.look.paint(paint, mark), self.look.paint(DIM, &time));
+        let (hang, width) = (text::columns_of(&first), self.width());
+        let rest = if hang + LEAST <= width { hang } else { indent.len() + BELOW.len() };
+        text::hanging(&first, &" ".repeat(rest), message, width).trim_end().to_owned()
     }
 }
 
-/// The line of a phase or task that ended, or waits.
-fn finished(status: EventStatus, name: &str, took: Duration, message: &str) -> String {
-    let (mark, paint) = match status {
-        EventStatus::Done => ("✓", Paint::new().green()),
-        EventStatus::Failed => ("✗", Paint::new().red()),
-        EventStatus::Waiting => ("?", Paint::new().yellow()),
-        _ => ("–", Paint::new().yellow()),
-    };
-    let mark = paint.for_stderr().apply_to(mark);
-    let took = Paint::new().for_stderr().dim().apply_to(format!("{:>TIME_WIDTH$}", text::elapsed(took)));
-    format!("{mark} {name} {took}  {message}").trim_end().to_owned()
+fn draw_target(target: &Target) -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like_with_hz(target(), HERTZ)
 }
 
 /// A task's title and its message.

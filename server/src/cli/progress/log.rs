@@ -15,6 +15,8 @@ const QUIET: Duration = Duration::from_secs(15);
 /// Plain lines: one for each start, end and wait, and for notable progress.
 pub(super) struct Log {
     out: Box<dyn Write + Send>,
+    /// The columns that lines are wrapped to now.
+    columns: fn() -> Option<usize>,
     last: HashMap<(EventPhase, Option<String>), Duration>,
     /// What waits for the network: a wait gets one line, not one a second.
     waiting: HashSet<(EventPhase, Option<String>)>,
@@ -22,7 +24,12 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, last: HashMap::new(), waiting: HashSet::new() }
+        Self { out, columns: || None, last: HashMap::new(), waiting: HashSet::new() }
+    }
+
+    /// The same for a terminal of so many columns.
+    pub(super) fn with_columns(self, columns: fn() -> Option<usize>) -> Self {
+        Self { columns, ..self }
     }
 
     /// Show an event that came this long after the run began.
@@ -41,7 +48,9 @@ impl Log {
         }
         self.last.insert(key, since);
         // There is nowhere left to report that standard error cannot be written.
-        let _ = writeln!(self.out, "{}", disarmed(&line(event, since))).and_then(|()| self.out.flush());
+        let line = line(event, since);
+        let line = (self.columns)().map_or_else(|| line.clone(), |columns| text::hanging("", "    ", &line, columns));
+        let _ = writeln!(self.out, "{}", disarmed(&line)).and_then(|()| self.out.flush());
     }
 }
 

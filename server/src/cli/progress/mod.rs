@@ -1,22 +1,27 @@
 //! The live view of a run: its events as spinners on a terminal, and as plain lines anywhere else.
 
 mod event;
+mod keyboard;
 mod live;
 mod log;
+mod screen;
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
-use crate::config;
+use super::color::{Look, draws};
+use super::output::stderr_columns;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent, Phases};
 use event::time_between;
+use keyboard::Unechoed;
 use live::{Live, Target};
 use log::Log;
+use screen::Screen;
 
 /// How a run is shown on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +66,10 @@ struct Started {
 }
 
 impl Style {
-    /// Live when standard error is a terminal that draws, `NO_COLOR` is not set and `TERM` is not `dumb`.
+    /// Live when standard error is a terminal that draws: `TERM` is set, and not to `dumb`. Whether there are colours is
+    /// another question.
     pub fn for_stderr() -> Self {
-        let set = |name| config::variable(name).filter(|value| !value.is_empty());
-        let dumb = set("TERM").is_some_and(|term| term == "dumb");
-        if io::stderr().is_terminal() && set("NO_COLOR").is_none() && !dumb { Self::Live } else { Self::Plain }
+        if io::stderr().is_terminal() && draws() { Self::Live } else { Self::Plain }
     }
 }
 
@@ -74,14 +78,17 @@ impl Progress {
     pub fn new(style: Style, phases: &Phases) -> Self {
         match style {
             Style::Live => {
-                let target: Target = Box::new(ProgressDrawTarget::stderr);
+                let continued = continued();
+                let target: Target =
+                    Box::new(move || Box::new(Screen::new(console::Term::stderr(), continued.clone())));
                 // Smooth enough to see, slow enough for a remote terminal.
                 let columns = || console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
                 let tick = Some(Duration::from_millis(120));
                 let live = Live::new(target, Arc::new(Timestamp::now), Arc::new(columns), tick);
+                let live = live.with_look(Look::of_stderr()).with_keyboard(Unechoed::new);
                 Self::with(View::Live(live.with_room_for(phases.names())))
             }
-            Style::Plain => Self::to(io::stderr()),
+            Style::Plain => Self::with(View::Plain(Log::new(Box::new(io::stderr())).with_columns(stderr_columns))),
         }
     }
 
@@ -128,7 +135,7 @@ impl Progress {
     /// Remove the spinners. Lines already written stay.
     pub fn finish(&self) {
         if let View::Live(live) = &mut lock(&self.inner).view {
-            live.clear();
+            live.end();
         }
     }
 }
@@ -183,6 +190,16 @@ impl Started {
     fn since_run(&self, at: Timestamp) -> Duration {
         self.run.map_or(Duration::ZERO, |start| time_between(start, at))
     }
+}
+
+/// Set when the process goes on after it was stopped.
+fn continued() -> Arc<AtomicBool> {
+    let continued = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGCONT, continued.clone()) {
+        tracing::debug!("it will not be known that the process was stopped: {error}");
+    }
+    continued
 }
 
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {

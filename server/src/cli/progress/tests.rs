@@ -46,7 +46,7 @@ fn live(seconds: i64) -> (Progress, InMemoryTerm) {
 fn live_with(seconds: i64, columns: u16, phases: &[&'static str]) -> (Progress, InMemoryTerm) {
     let terminal = InMemoryTerm::new(24, columns);
     let drawn = terminal.clone();
-    let target: Target = Box::new(move || ProgressDrawTarget::term_like_with_hz(Box::new(drawn.clone()), 255));
+    let target: Target = Box::new(move || Box::new(drawn.clone()));
     let clock: Clock = Arc::new(move || Timestamp::from_second(seconds).unwrap());
     let phases = phases.iter().map(|name| PhaseName::new(name));
     let live = Live::new(target, clock, Arc::new(move || Some(columns.into())), None);
