@@ -115,5 +115,6 @@ pub(super) fn with_last_line(is_json: bool, done: Result<u8, Failure>) -> Result
 /// Print the last line where the arguments are not understood: what is wrong is told on standard error as well.
 pub(super) fn print_usage_fault(message: &str) {
     // There is nowhere left to report that standard output cannot be written.
-    let _ = LastLine::of_failure(&Failure::usage(message.trim_end())).print();
+    let message = message.trim_end();
+    let _ = LastLine::of_failure(&Failure::usage(message.strip_prefix("error: ").unwrap_or(message))).print();
 }

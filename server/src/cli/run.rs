@@ -239,6 +239,7 @@ impl EndReport {
         let came_about = matches!(end.outcome, Outcome::Merged | Outcome::Done | Outcome::RolledBack);
         let judged = matches!(end.outcome, Outcome::Escalated | Outcome::Rejected | Outcome::Waiting);
         Ending {
+            outcome: Some(end.outcome),
             exit_code,
             is_success: came_about || (judged && end.review.is_some()),
             message: end.error.as_ref().map_or(&end.message, |error| &error.message).clone(),

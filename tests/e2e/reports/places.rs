@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{FIRST, SECOND, against_main, changed, finds, issue, json_of, rdjson_lines, results};
 use crate::support::replies::approves;
+use crate::support::session::Session;
 
 #[test]
 fn what_cannot_be_written_is_refused_before_a_model_is_asked() {
@@ -15,6 +16,7 @@ fn what_cannot_be_written_is_refused_before_a_model_is_asked() {
     let api = finds(&[]);
     fs::create_dir(session.path("folder")).unwrap();
     session.write("file", "");
+    let before = session.tree();
     for flag in ["--sarif", "--rdjsonl", "--summary"] {
         for (path, words) in [
             ("folder", "folder cannot be written: "),
@@ -29,11 +31,22 @@ fn what_cannot_be_written_is_refused_before_a_model_is_asked() {
         }
     }
     against_main(&session, &api, &["--sarif", "a", "--rdjsonl", "a"]).expect(2).reports("a is named for two reports");
-    assert!(!session.exists("a"), "nothing is left of it");
+    assert_eq!(session.tree(), before, "nothing is left of it");
     against_main(&session, &api, &["--rdjsonl", "-", "--json"]).expect(2).reports("--json prints to standard output");
     against_main(&session, &api, &["--sarif", "-", "--annotations"]).expect(2).reports("--annotations prints to");
     against_main(&session, &api, &["--json", "--annotations"]).expect(2).reports("--annotations");
     assert!(api.requests().is_empty() && session.runs().is_empty());
+}
+
+#[test]
+fn a_report_is_no_part_of_what_is_reviewed() {
+    let session = changed();
+    let flags = ["--sarif", "a.sarif", "--rdjsonl", "b", "--summary", "c.md"];
+    let done = against_main(&session, &finds(&[issue("minor", FIRST, "one()", "One.")]), &flags).expect(0);
+    done.prints("Reviewed 2 files against main");
+    for file in ["a.sarif", "b", "c.md"] {
+        assert!(session.text(file).contains("One."), "{file}");
+    }
 }
 
 #[test]
@@ -72,6 +85,14 @@ fn a_pipe_gets_the_report() {
     let reader = thread::spawn(move || fs::read_to_string(pipe).unwrap());
     against_main(&session, &finds(&[issue("minor", FIRST, "one()", "One.")]), &["--rdjsonl", "pipe"]).expect(0);
     assert_eq!(rdjson_lines(&reader.join().unwrap())[0]["message"], "One.");
+    let script = "baton review --base main --sarif >(cat >piped.sarif; echo ready >done) && cat done";
+    assert!(Command::new("mkfifo").arg(session.path("done")).status().unwrap().success());
+    let api = finds(&[issue("minor", FIRST, "one()", "One.")]);
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &script.replace("baton", env!("CARGO_BIN_EXE_baton"))]).current_dir(session.root());
+    shell.env_clear().envs(session.environment()).envs(api.env());
+    Session::adopt(shell).run().expect(0).prints("ready");
+    assert_eq!(results(&json_of(&session, "piped.sarif")).len(), 1);
     assert!(session.path("pipe").metadata().is_ok_and(|metadata| !metadata.is_file()), "it is no file now");
 }
 

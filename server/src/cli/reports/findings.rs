@@ -3,10 +3,13 @@
 use super::baseline::Baseline;
 use crate::contracts::{CheckResult, Dismissal, Issue, RepoPath, ReviewOutput, Severity, fingerprints};
 use crate::text;
+use crate::workflow::Outcome;
 
 /// How a run ended.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Ending {
+    /// How it ended; `None` where it did not begin.
+    pub(in crate::cli) outcome: Option<Outcome>,
     /// The code that the process ends with.
     pub(in crate::cli) exit_code: u8,
     /// Whether what was asked for came about, whatever the review found.

@@ -3,6 +3,7 @@
 use super::findings::{Ending, Finding};
 use crate::contracts::{CriteriaCount, Verdict};
 use crate::text::{code, count, markdown, markdown_line};
+use crate::workflow::Outcome;
 
 /// Bytes of a summary. A step of GitHub Actions has 1 MiB for all of its summaries.
 const MOST_BYTES: usize = 200 << 10;
@@ -46,7 +47,15 @@ pub(super) fn summary(ending: &Ending) -> String {
 
 fn title(ending: &Ending) -> String {
     let Some(review) = ending.review.as_ref().filter(|_| ending.is_success) else {
-        return if ending.is_success { "done".to_owned() } else { "no conclusion".to_owned() };
+        let words = match ending.outcome {
+            Some(Outcome::Merged | Outcome::Done | Outcome::RolledBack) => "done",
+            Some(Outcome::Escalated) => "needs a person",
+            Some(Outcome::Waiting) => "waits for an answer to the plan",
+            Some(Outcome::Rejected) => "the plan was rejected",
+            Some(Outcome::Cancelled) => "stopped",
+            Some(Outcome::Failed) | None => "failed",
+        };
+        return words.to_owned();
     };
     let verdict = match review.verdict {
         Verdict::Approved => "approved",

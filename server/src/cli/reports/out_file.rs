@@ -28,6 +28,8 @@ enum Target {
     InPlace(PathBuf),
     /// A pipe or a device, or a file that is added to: opened from the beginning.
     Open(File),
+    /// A file that is added to and is not there yet.
+    New(PathBuf),
 }
 
 impl OutFile {
@@ -45,11 +47,14 @@ impl OutFile {
     /// # Errors
     /// Wrong usage: why it cannot be written.
     pub(super) fn to_append(name: &Path) -> Result<Self, Failure> {
-        let opened = match is_standard_output(name) {
-            true => Ok(Target::StandardOutput),
-            false => OpenOptions::new().append(true).create(true).open(name).map(Target::Open),
-        };
-        let target = opened.map_err(|error| cannot_write(name, &error))?;
+        let target = target(name).and_then(|target| match target {
+            // A file that is not there yet is made when there is something to tell: until then it would be one more file
+            // of the workspace.
+            Target::Whole(path) | Target::InPlace(path) if !path.is_file() => Ok(Target::New(path)),
+            Target::Whole(path) | Target::InPlace(path) => to_its_end(&path).map(Target::Open),
+            other => Ok(other),
+        });
+        let target = target.map_err(|error| cannot_write(name, &error))?;
         Ok(Self { name: name.to_owned(), target })
     }
 
@@ -68,13 +73,21 @@ impl OutFile {
             Target::Whole(path) => replace(path, text.as_bytes()),
             Target::InPlace(path) => fs::write(path, text),
             Target::Open(file) => file.write_all(text.as_bytes()),
+            Target::New(path) => OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path)
+                .and_then(|mut file| file.write_all(text.as_bytes())),
         };
         written.map_err(|error| Failure::failed(cannot_write(&self.name, &error).message))
     }
 }
 
 fn cannot_write(name: &Path, error: &io::Error) -> Failure {
-    Failure::usage(format!("{} cannot be written: {error}", name.display()))
+    // The name of a file beside it says nothing to a person.
+    let inner = error.get_ref().and_then(|inner| inner.source());
+    let why = inner.map_or_else(|| error.to_string(), ToString::to_string);
+    Failure::usage(format!("{} cannot be written: {why}", name.display()))
 }
 
 fn target(name: &Path) -> io::Result<Target> {
@@ -84,9 +97,12 @@ fn target(name: &Path) -> io::Result<Target> {
     if name.file_name().is_none() || name.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "this names no file"));
     }
-    // A link keeps its place: what it leads to is replaced.
-    let path = match fs::canonicalize(name) {
-        Ok(path) => path,
+    match fs::metadata(name) {
+        Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(metadata) if !metadata.is_file() || name.starts_with("/dev") || name.starts_with("/proc") => {
+            return to_its_end(name).map(Target::Open);
+        }
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             drop(beside(name)?);
             // A link that leads to nothing stays a link.
@@ -97,18 +113,15 @@ fn target(name: &Path) -> io::Result<Target> {
             });
         }
         Err(error) => return Err(error),
-    };
-    let metadata = fs::metadata(&path)?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
     }
-    let is_special = !metadata.is_file() || name.starts_with("/dev") || name.starts_with("/proc");
-    let opened = OpenOptions::new().append(true).open(&path)?;
-    Ok(match is_special {
-        true => Target::Open(opened),
-        false if beside(&path).is_ok() => Target::Whole(path),
-        false => Target::InPlace(path),
-    })
+    drop(to_its_end(name)?);
+    // A link keeps its place: what it leads to is replaced.
+    let path = fs::canonicalize(name)?;
+    Ok(if beside(&path).is_ok() { Target::Whole(path) } else { Target::InPlace(path) })
+}
+
+fn to_its_end(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).open(path)
 }
 
 /// A file in the folder of another one, which is removed when it is dropped. Its permissions are those of any new file.

@@ -80,6 +80,32 @@ fn a_quote_decides_the_line() {
 }
 
 #[test]
+fn a_quote_is_the_whole_line_whatever_part_of_it_was_quoted() {
+    let quote_of = |quote: &str, line: u32| {
+        let issue =
+            json!({ "severity": "minor", "file": "src/a.rs", "line": line, "quote": quote, "description": "d" });
+        finished(json!([issue])).issues.remove(0).quote
+    };
+    for (quote, line, whole) in [
+        ("one", 2, "    one();"),
+        ("+    one();\n", 6, "    one();"),
+        ("6\t one();", 6, "    one();"),
+        ("\n\n  fn   b()\n", 1, "fn b() {"),
+        ("fn b\n  one();", 1, "fn b() {\n  one();"),
+        ("a() {\r\n one();", 1, "fn a() {\n one();"),
+        // A line of a diff that is there no more is none of the file.
+        ("-gone();\n+    one();", 2, "-gone();\n+    one();"),
+    ] {
+        assert_eq!(quote_of(quote, line).as_deref(), Some(whole), "{quote:?}");
+    }
+    let long = format!("fn a() {{ {} }}\n", "one(); ".repeat(300));
+    let issue = json!({ "severity": "minor", "file": "src/a.rs", "line": 1, "quote": "fn a", "description": "d" });
+    let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, base: None, drift: Vec::new() };
+    let review = finish(submitted(json!([issue])), facts, &Earlier::default(), &texts(&long));
+    assert_eq!(review.issues[0].quote.as_deref(), Some("fn a"), "of a line that is no line of code");
+}
+
+#[test]
 fn an_issue_without_a_place_is_kept_as_one() {
     let review = finished(json!([
         { "severity": "major", "file": "src/gone.rs", "line": 7, "end_line": 9, "description": "lost file" },
