@@ -182,7 +182,22 @@ need_reports() {
             install_report_validators || missing "validators of reports"
 }
 
-[ $# -gt 0 ] || set -- base projects neovim emacs lua deny actionlint vscode bwrap reports
+# What is checked for Windows: Rust's libraries for it, and a C compiler for the C that is built in.
+windows_target=x86_64-pc-windows-gnu
+need_windows_target() {
+    if ! command -v rustup >/dev/null; then
+        say "rustup is missing, which gets the Rust target $windows_target"
+        return 1
+    fi
+    if rustup target list --installed | grep -qx "$windows_target"; then return; fi
+    say "installing the Rust target $windows_target (rustup)"
+    rustup --quiet target add "$windows_target"
+}
+need_windows() {
+    { need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64 && need_windows_target; } || missing "the check for Windows"
+}
+
+[ $# -gt 0 ] || set -- base projects neovim emacs lua deny actionlint vscode bwrap reports windows
 for part in "$@"; do
     "need_$part"
 done
