@@ -1,16 +1,19 @@
 //! `baton doctor`: whether everything a run needs is there, and how to fix what is not.
 
 use super::args::DoctorArgs;
+use super::config::setting_line;
 use super::failure::{FAILED, Failure, USAGE};
 use super::output::{columns, print, row};
 use super::runtime::block_on;
 use super::session::Start;
 use crate::config;
 use crate::text;
-use crate::workflow::{self, Check, CheckStatus, Doctor, Editor, SettingInForce};
+use crate::workflow::{self, Check, CheckStatus, Doctor, Editor};
 
 /// Columns of the longest name.
 const NAME_WIDTH: usize = 15;
+const SET: &str = "Settings (`baton config` shows all)";
+const ALL_DEFAULT: &str = "`baton config` shows all settings.";
 
 /// Check everything and print what was found.
 pub(super) fn doctor(start: &Start<'_>, args: &DoctorArgs) -> Result<u8, Failure> {
@@ -33,12 +36,16 @@ pub(super) fn doctor(start: &Start<'_>, args: &DoctorArgs) -> Result<u8, Failure
 fn lines(found: &Doctor, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = found.checks.iter().flat_map(|check| check_lines(check, columns)).collect();
     lines.push(String::new());
+    // The others are at their defaults, which the check of the settings says.
+    let set = found.settings.iter().filter_map(|setting| Some((setting, setting.place.as_ref()?)));
+    let set: Vec<String> =
+        set.map(|(setting, place)| setting_line(setting.key, &setting.value, place, columns)).collect();
     if !found.settings.is_empty() {
-        lines.push("Settings".to_owned());
-        lines.extend(found.settings.iter().map(|setting| setting_line(setting, columns)));
+        lines.push(if set.is_empty() { ALL_DEFAULT } else { SET }.to_owned());
+        lines.extend(set);
         lines.push(String::new());
     }
-    lines.push(conclusion(&found.checks));
+    lines.push(text::paragraph("", &conclusion(&found.checks), columns));
     lines
 }
 
@@ -49,17 +56,6 @@ fn check_lines(check: &Check, columns: usize) -> Vec<String> {
         lines.push(row(&format!("{:<8} {:<NAME_WIDTH$} ", "", "→ to fix it"), fix, columns));
     }
     lines
-}
-
-/// A setting: its key, its value, and where that is from.
-fn setting_line(setting: &SettingInForce, columns: usize) -> String {
-    const KEY_WIDTH: usize = 24;
-    let from = setting.place.as_ref().map_or_else(|| "default".to_owned(), |place| format!("from {place}"));
-    let value = format!("{} ({from})", setting.value);
-    match columns < 2 * KEY_WIDTH {
-        true => text::paragraph("  ", &format!("{}: {value}", setting.key), columns),
-        false => row(&format!("  {:<KEY_WIDTH$} ", setting.key), &value, columns),
-    }
 }
 
 fn conclusion(checks: &[Check]) -> String {

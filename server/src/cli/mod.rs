@@ -9,10 +9,13 @@ pub mod args;
 mod attention;
 mod clean;
 mod color;
+mod completions;
+mod config;
 mod demo;
 mod diff;
 mod dismiss;
 mod doctor;
+mod events;
 mod failure;
 pub mod gate;
 mod history;
@@ -21,6 +24,7 @@ mod keep;
 mod last_line;
 mod log;
 mod lsp;
+mod man;
 mod model_args;
 mod notices;
 mod output;
@@ -41,8 +45,10 @@ mod session;
 mod signals;
 mod slips;
 mod status;
+mod status_watch;
 mod tell;
 mod trust;
+mod watching;
 mod workflow_commands;
 
 use std::process::ExitCode;
@@ -52,7 +58,7 @@ use failure::Failure;
 use tracing_subscriber::EnvFilter;
 
 use self::session::Start;
-use crate::config;
+use crate::config::user_phases;
 use crate::workflow::Table;
 
 /// Do what the arguments of this process ask for. `table` holds the phases.
@@ -61,7 +67,7 @@ pub fn main(table: &'static Table) -> ExitCode {
     if let Some(code) = started_by_itself(&args::raw_words()) {
         return code;
     }
-    let phases = table.with(&config::user_phases());
+    let phases = table.with(&user_phases());
     let args = Args::from_command_line(&phases);
     color::choose(args.color);
     if args.no_pager {
@@ -79,7 +85,9 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Tell(args) => tell::tell_agents(&start, &args),
         Command::Dismiss(args) => dismiss::dismiss(&start, &args),
         Command::Restore(args) => dismiss::restore(&start, &args.ids),
+        Command::Status(status) if status.watch => status_watch::watch(&start, status.json),
         Command::Status(status) => status::status(&start, status.json),
+        Command::Events(args) => events::events(&start, &args),
         Command::Diff(diff) => diff::diff(&start, &diff),
         Command::Keep(args) => keep::keep(&start, &args),
         Command::History(args) => history::history(&start, args),
@@ -89,8 +97,11 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Reset => reset::reset(&start),
         Command::Trust(trust) => trust::trust(&start, &trust),
         Command::Doctor(args) => doctor::doctor(&start, &args),
+        Command::Config(args) => config::config(&start, &args),
         Command::Schema(schema) => schema::schema(&phases, &schema.name),
         Command::Demo(args) => demo::demo(table, args),
+        Command::Completions(args) => completions::completions(&phases, args.shell),
+        Command::Man(args) => man::man(&phases, args.dir.as_deref()),
         Command::Lsp(_) => lsp::lsp(&start),
     };
     notices::wait();

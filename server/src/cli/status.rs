@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::failure::Failure;
 use super::issue;
@@ -19,23 +20,32 @@ const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"`
 /// Print the status.
 pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
-    let Some(store) = session.memory()? else {
-        print(if json { "null" } else { NOTHING })?;
-        return Ok(0);
-    };
     let models = session.models();
-    let status = workflow::status(&store, &session.settings, models.as_ref(), &session.phases, Timestamp::now())?;
-    let text = match json {
-        false if status.is_empty() => NOTHING.to_owned(),
-        true => {
-            let json = serde_json::to_value(&status).map(safe_values);
-            let pretty = json.and_then(|json| serde_json::to_string_pretty(&json));
+    let read = |store| workflow::status(store, &session.settings, models.as_ref(), &session.phases, Timestamp::now());
+    let status = session.memory()?.as_ref().map(read).transpose()?;
+    let text = match (json, &status) {
+        (true, None) => "null".to_owned(),
+        (true, Some(status)) => {
+            let pretty = serde_json::to_string_pretty(&status_json(status)?);
             text::safe_json(&pretty.map_err(|error| Failure::failed(error.to_string()))?)
         }
-        false => status_text(&status, columns()),
+        (false, status) => status_or_nothing(status.as_ref(), columns()),
     };
     print(&text)?;
     Ok(0)
+}
+
+/// The status as JSON; what is to be shown of it goes through [`text::safe_json`].
+pub(super) fn status_json(status: &Status) -> Result<Value, Failure> {
+    serde_json::to_value(status).map(safe_values).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// The status for people, of so many columns.
+pub(super) fn status_or_nothing(status: Option<&Status>, columns: usize) -> String {
+    match status.filter(|status| !status.is_empty()) {
+        None => text::paragraph("", NOTHING, columns),
+        Some(status) => status_text(status, columns),
+    }
 }
 
 fn status_text(status: &Status, columns: usize) -> String {

@@ -64,15 +64,20 @@ impl fmt::Display for ConfigErrors {
 
 /// `; did you mean x?`, or nothing when no candidate is near.
 pub(super) fn closest<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    nearest(wrong, candidates, 1).first().map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+}
+
+/// The candidates that are near, nearest first, so many at most.
+pub(super) fn nearest<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+    const NEAR: f64 = 0.84;
     let wrong = wrong.to_lowercase().replace('-', "_");
     let near = |candidate: &str| {
         let last = candidate.rsplit('.').next().unwrap_or(candidate);
         let score = |known: &str| strsim::jaro_winkler(&wrong, &known.to_lowercase());
         score(candidate).max(score(last))
     };
-    let best = candidates.map(|candidate| (near(candidate), candidate)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((score, candidate)) if score > 0.84 => format!("; did you mean {candidate}?"),
-        _ => String::new(),
-    }
+    let mut scored: Vec<(f64, &str)> = candidates.map(|candidate| (near(candidate), candidate)).collect();
+    scored.retain(|(score, _)| *score > NEAR);
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().take(most).map(|(_, candidate)| candidate).collect()
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::check::Check;
 use super::disk::{folder_of, open, open_beneath, text_of, user_config_file};
 use super::error::{ConfigError, ConfigErrors, Location, closest};
+use super::given::{Fate, Given, judge};
 use super::kind::{DEMO, LayerContext, PROVIDERS, with_provider};
 use super::scope::{forbidden_name, out_of_scope};
 use super::settings::{ApprovalMode, Settings, UserPhase};
@@ -30,6 +31,7 @@ pub struct Loaded {
     origins: BTreeMap<&'static str, Origin>,
     /// The values that some layer gives, on a line each.
     values: BTreeMap<&'static str, String>,
+    given: BTreeMap<&'static str, Vec<Given>>,
 }
 
 impl Loaded {
@@ -44,6 +46,11 @@ impl Loaded {
     pub fn value(&self, key: &str) -> String {
         let default = || Setting::of(key).map(|setting| setting.default.to_owned()).unwrap_or_default();
         self.values.get(key).cloned().unwrap_or_else(default)
+    }
+
+    /// Every value that a layer gives a setting, weakest layer first, and what became of each; the key as in [`settings_table`].
+    pub fn given(&self, key: &str) -> &[Given] {
+        self.given.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -148,6 +155,7 @@ struct Loading {
     values: BTreeMap<&'static str, String>,
     warnings: Vec<String>,
     errors: Vec<ConfigError>,
+    given: BTreeMap<&'static str, Vec<Given>>,
     /// Limits of the workspace and the editor, held back until it is known what the user allows.
     limits: Vec<(Layer, &'static Setting, Node)>,
     /// Limits as the user sets them.
@@ -232,6 +240,7 @@ impl Loading {
             let message = format!("{} {reason}", setting.key);
             match setting.scope {
                 Scope::OwnMachine { .. } => {
+                    self.give(layer, setting, node, Fate::Ignored);
                     let (place, setting) = (node.place.clone(), setting.key.to_owned());
                     self.raised.push(ConfigError { place, setting, message });
                 }
@@ -239,6 +248,7 @@ impl Loading {
             }
             return;
         }
+        self.give(layer, setting, node, Fate::Overridden);
         let is_held_back = setting.scope == Scope::Lowers && !layer.is_users();
         let stays_demo = self.stays_demo(layer, setting);
         let mut scratch = (is_held_back || stays_demo).then(|| self.settings.clone());
@@ -266,6 +276,13 @@ impl Loading {
             && matches!(layer, Layer::User | Layer::Editor)
             && is_of_workspace
             && self.values.get(setting.key).is_some_and(is_demo)
+    }
+
+    /// Note that a layer has this value.
+    fn give(&mut self, layer: Layer, setting: &'static Setting, node: &Node, fate: Fate) {
+        let origin = Origin { layer, place: node.place.clone() };
+        let given = Given { origin, value: node.summary(), whole: node.to_json(), fate };
+        self.given.entry(setting.key).or_default().push(given);
     }
 
     /// Note that this value is in force so far.
@@ -392,7 +409,12 @@ impl Loading {
         let is_replaced = |key: &str| self.origins.get(key).is_some_and(|origin| origin.layer >= Layer::Environment);
         self.raised.retain(|raised| !is_replaced(&raised.setting));
         let warnings = self.raised.iter().map(ToString::to_string).chain(self.warnings).collect();
-        let Self { settings, raised, origins, values, .. } = self;
-        Ok(Loaded { settings, warnings, raised, origins, values })
+        let Self { settings, raised, origins, values, mut given, .. } = self;
+        for (key, given) in &mut given {
+            if let Some(setting) = Setting::of(key) {
+                judge(setting, given, origins.get(key));
+            }
+        }
+        Ok(Loaded { settings, warnings, raised, origins, values, given })
     }
 }

@@ -18,6 +18,7 @@ mod checks;
 mod disk;
 mod error;
 mod facts;
+mod given;
 mod hosts;
 mod kind;
 mod load;
@@ -36,6 +37,7 @@ pub use disk::{
     user_folder, variable,
 };
 pub use error::{ConfigError, ConfigErrors, Location};
+pub use given::{Fate, Given};
 pub use kind::PROVIDERS;
 pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases, workspace_checks};
 pub use phases::RESERVED_PHASE_NAMES;
@@ -45,7 +47,7 @@ pub use settings::{
     UserPhase,
 };
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
-pub use table::{Scope, Setting, settings_table};
+pub use table::{Scope, Setting, near_settings, settings_table};
 pub use with_check::with_check;
 
 #[cfg(test)]

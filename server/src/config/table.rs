@@ -1,6 +1,7 @@
 //! The table of settings: each with its default, its meaning, its kind and who may set it.
 
 use super::check::Check;
+use super::error::nearest;
 use super::kind::{Kind, PROVIDERS};
 use super::settings::{ApprovalMode, Checkpoint, Effort, ReviewValidation, SandboxMode, UserPhase};
 use crate::contracts::ModelFacts;
@@ -46,6 +47,12 @@ pub enum Scope {
 /// Every setting, in the order in which it is listed for people.
 pub fn settings_table() -> &'static [Setting] {
     &TABLE
+}
+
+/// The keys that a wrong one may mean, nearest first, three at most; none where none is near.
+pub fn near_settings(wrong: &str) -> Vec<&'static str> {
+    const MOST: usize = 3;
+    nearest(wrong, TABLE.iter().map(|setting| setting.key), MOST)
 }
 
 /// The upper bound of a count that needs none.

@@ -124,6 +124,27 @@ impl Node {
         }
     }
 
+    /// The value as JSON. What stands in the environment or in a flag is a text there, and a number where it reads as one.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match &self.raw {
+            Raw::Text(text) | Raw::Date(text) => Value::String(text.clone()),
+            Raw::Loose(text) => match (self.as_whole().and_then(|whole| i64::try_from(whole).ok()), self.as_number()) {
+                (Some(whole), _) => whole.into(),
+                (None, Some(number)) => number.into(),
+                (None, None) => Value::String(text.clone()),
+            },
+            Raw::Whole(whole) => i64::try_from(*whole).map_or(Value::Null, Value::from),
+            Raw::Number(number) => (*number).into(),
+            Raw::Truth(truth) => (*truth).into(),
+            Raw::List(items) => items.iter().map(Self::to_json).collect(),
+            Raw::Table(fields) => {
+                Value::Object(fields.iter().map(|(name, _, node)| (name.clone(), node.to_json())).collect())
+            }
+            Raw::Other(_) => Value::Null,
+        }
+    }
+
     /// An error about this value of a setting; `what` follows the setting's name.
     pub(super) fn refuse(&self, key: &str, what: impl fmt::Display) -> ConfigError {
         ConfigError { place: self.place.clone(), setting: key.to_owned(), message: format!("{key} {what}") }

@@ -93,7 +93,15 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
         Ok(())
     }
 
-    fn read_events(&mut self, dir: &Dir) -> io::Result<()> {
+    /// The events read so far, which are then forgotten: the next ones are those that are added.
+    pub fn take_events(&mut self) -> Vec<T> {
+        self.sizes.clear();
+        self.kept_bytes = 0;
+        std::mem::take(&mut self.events)
+    }
+
+    /// As [`read_on`](Self::read_on), of the events alone.
+    pub(super) fn read_events(&mut self, dir: &Dir) -> io::Result<()> {
         let mut lines = NewLines::open(dir, EVENTS, MAX_EVENT_LINE_BYTES, self.events_read)?;
         if lines.from_start {
             self.events.clear();

@@ -35,7 +35,7 @@ pub use gate::checks::{ChecksAnswered, WaitingChecks, answer_checks, waiting_che
 pub use gate::content::{GateSources, show_plan};
 pub use gate::notes::{NO_NOTES, left_notes};
 pub use gate::skipped::can_run_skipped;
-pub use log::{LogBlock, RunLog, run_log};
+pub use log::{LogBlock, RunEvents, RunLog, run_log, waits_for};
 pub use run::costs::{Costs, Priced};
 pub use run::editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
 pub use run::end::RunEnd;
@@ -59,6 +59,7 @@ pub use start::notify::Notices;
 pub use start::reset::reset;
 pub use start::tell::{ToldTo, tell};
 pub use status::doctor::{Check, CheckStatus, Doctor, ModelInForce, SettingInForce, doctor};
+pub use status::doctor::{setting_without_secrets, shown_setting};
 pub use status::history::{PastWorkflow, history};
 pub use status::proof::{CheckRow, CriterionStatus};
 pub use status::report::{BaseReviewStatus, FaultStatus, Standing, Status, StatusReader, standing, status};

@@ -1,11 +1,14 @@
 //! What `baton` understands: subcommands, their flags and their help.
 
+mod state;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub use self::state::{CompletionsArgs, ConfigArgs, EventsArgs, ManArgs, StatusArgs};
 use super::last_line;
 use super::model_args::ModelArgs;
 use super::report_args::{BaselineArgs, ReportArgs};
@@ -61,6 +64,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Tell where the workflow stands and what comes next
     Status(StatusArgs),
+    /// Print the events of a run: each start, step, wait and end of its phases and tasks
+    Events(EventsArgs),
     /// Show what the workflow changed, as a unified diff; its paths begin at the workspace
     Diff(DiffArgs),
     /// List the workflows that ran here: what each was about, how it ended, and what can be undone
@@ -82,10 +87,16 @@ pub enum Command {
     /// Look whether everything a run needs is there, and tell how to fix what is not
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
+    /// Show each setting, its value, and where that comes from
+    Config(ConfigArgs),
     /// Print the JSON Schema of a handoff, or of a settings file
     Schema(SchemaArgs),
     /// Watch a whole run on a small sample project: no key, no network, a few seconds
     Demo(DemoArgs),
+    /// Print what lets a shell complete the words of `baton`
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them to a folder
+    Man(ManArgs),
     /// Serve an editor: the language server, on standard input and output
     Lsp(LspArgs),
 }
@@ -240,14 +251,6 @@ pub struct RestoreArgs {
     /// The dismissed issues
     #[arg(value_name = "ID", required = true, value_delimiter = ',', value_parser = issue_id)]
     pub ids: Vec<String>,
-}
-
-/// Flags of `baton status`.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct StatusArgs {
-    /// Print the status as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Flags of `baton diff`.
@@ -487,7 +490,7 @@ impl Args {
 
 impl Args {
     /// The declaration, with the phases and the handoffs that there are.
-    fn declared(phases: &Phases) -> clap::Command {
+    pub(super) fn declared(phases: &Phases) -> clap::Command {
         let names =
             phases.all().iter().map(|phase| PossibleValue::new(phase.name().as_str()).help(phase.titles().help));
         let phase = PossibleValuesParser::new(names).try_map(|name| PhaseName::read(&name));
@@ -513,6 +516,7 @@ impl Command {
             Self::Run(RunArgs { models, .. })
             | Self::Review(ReviewArgs { models, .. })
             | Self::Plan(PlanArgs { models, .. })
+            | Self::Config(ConfigArgs { models, .. })
             | Self::Doctor(DoctorArgs { models, .. }) => Some(models),
             _ => None,
         }

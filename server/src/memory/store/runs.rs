@@ -322,6 +322,19 @@ impl Store {
         read.map_err(|source| self.file_error("read", &format!("{RUNS}/{run}"), source))
     }
 
+    /// Reads what was added to a run's events since `history` was read, and nothing of its transcript.
+    ///
+    /// # Errors
+    /// When its folder is not there, or the events cannot be read.
+    pub fn read_events_on<T: serde::de::DeserializeOwned>(
+        &self,
+        run: &RunId,
+        history: &mut RunHistory<T>,
+    ) -> Result<(), MemoryError> {
+        let read = history.read_events(&self.run_folder(run)?);
+        read.map_err(|source| self.file_error("read", &format!("{RUNS}/{run}"), source))
+    }
+
     /// Whether an agent's last conversation of a run ended and its result was used, in that run or in a later one.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ impl<'a> Events<'a> {
 }
 
 /// What a model is waited for, without the seconds that are left.
-fn wait_of(event: &PhaseEvent) -> String {
+pub(super) fn wait_of(event: &PhaseEvent) -> String {
     let (why, rest) = event.message.split_once("; waiting").unwrap_or((&event.message, ""));
     let try_number = rest.split_once("try ").map_or("", |(_, number)| number);
     format!("{why} {try_number}")

@@ -15,8 +15,10 @@ mod events;
 mod handed_on;
 mod opening;
 mod results;
+mod run_events;
 mod run_log;
 mod which;
 
 pub use blocks::LogBlock;
+pub use run_events::{RunEvents, waits_for};
 pub use run_log::{RunLog, run_log};

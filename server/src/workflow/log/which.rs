@@ -1,4 +1,4 @@
-//! Which run a log is asked of.
+//! Which run is asked about.
 
 use crate::memory::{RunId, Store};
 use crate::text;
@@ -33,6 +33,17 @@ pub(super) fn which(store: &Store, named: Option<&str>) -> Result<RunId, StartEr
             usage(format!("several runs begin with {}: {}", text::short_line(named, 40), newest(&ids)))
         }
     }
+}
+
+/// The run at work, else the last one.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn newest_or_at_work(store: &Store) -> Result<RunId, StartError> {
+    let runs = store.runs()?;
+    let at_work = store.holder().and_then(|holder| RunId::parse(&holder.run)).filter(|run| runs.contains(run));
+    let run = at_work.or_else(|| runs.last().cloned());
+    run.ok_or_else(|| StartError::Usage("nothing has been run here yet".to_owned()))
 }
 
 /// The newest of these, newest first.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use check::{Check, CheckStatus};
 pub use models::ModelInForce;
-pub use settings::SettingInForce;
+pub use settings::{SettingInForce, setting_without_secrets, shown_setting};
 
 use crate::config::{ConfigErrors, Loaded};
 use crate::models::ModelErrorKind;

@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::check::{Check, CheckStatus};
-use crate::config::{self, ConfigErrors, Layer, Loaded, settings_table};
+use crate::config::{self, ConfigErrors, Fate, Layer, Loaded, settings_table};
+use crate::models::provider_variables;
 use crate::text;
+use crate::workspace;
 
 /// A setting in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,9 +24,34 @@ pub(super) fn in_force(loaded: &Loaded) -> Vec<SettingInForce> {
     let settings = settings_table().iter().map(|setting| {
         let origin = loaded.origin(setting.key);
         let place = (origin.layer != Layer::Default).then(|| origin.place.to_string());
-        SettingInForce { key: setting.key, value: loaded.value(setting.key), place }
+        SettingInForce { key: setting.key, value: shown_setting(loaded, setting.key), place }
     });
     settings.collect()
+}
+
+/// The value of a setting in force as [`Loaded::value`] has it, without secrets.
+pub fn shown_setting(loaded: &Loaded, key: &str) -> String {
+    const WIDEST: usize = 200;
+    let holds = loaded.given(key).iter().find(|given| given.fate == Fate::InForce);
+    match holds.and_then(|given| given.whole.as_str()) {
+        // A secret that is cut is no longer known as one.
+        Some(whole) => text::short_line(&setting_without_secrets(whole), WIDEST),
+        None => loaded.value(key),
+    }
+}
+
+/// A text of settings without the keys that are in use, and without secrets of known forms: a command may hold one.
+pub fn setting_without_secrets(words: &str) -> String {
+    const SHORTEST: usize = 8;
+    let is_key = |variable: &&str| variable.ends_with("_KEY") || variable.ends_with("_TOKEN");
+    let mut shown = workspace::masked(words).into_owned();
+    for variable in provider_variables().filter(is_key) {
+        let key = config::variable(variable).map(|key| key.trim().to_owned());
+        if let Some(key) = key.filter(|key| key.len() >= SHORTEST) {
+            shown = shown.replace(&key, &text::mask(&format!("the value of {variable}")));
+        }
+    }
+    shown
 }
 
 /// Whether settings are given, and what is wrong with them.
