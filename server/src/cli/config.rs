@@ -75,7 +75,8 @@ fn list(settings: &[&Setting], loaded: &Loaded, columns: usize) -> Vec<String> {
 pub(super) fn setting_line(key: &str, value: &str, from: &str, columns: usize) -> String {
     let value = format!("{value} ({from})");
     match columns < 2 * KEY_WIDTH {
-        true => text::paragraph("  ", &format!("{key}: {value}"), columns),
+        // What is wrapped hangs below its key.
+        true => text::paragraph("    ", &format!("{key}: {value}"), columns).split_off(2),
         false => row(&format!("  {key:<KEY_WIDTH$} "), &value, columns),
     }
 }

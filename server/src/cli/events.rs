@@ -165,7 +165,8 @@ fn words(event: &PhaseEvent) -> String {
 
 fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Merged => "approved",
+        // By the review, or by the user.
+        Outcome::Merged => "finished",
         Outcome::Done => "done",
         Outcome::Escalated => "needs you",
         Outcome::Rejected => "plan rejected",

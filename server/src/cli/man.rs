@@ -31,7 +31,8 @@ pub(super) fn man(phases: &Phases, folder: Option<&Path>) -> Result<u8, Failure>
 
 /// The name of a page's file, and its text as roff.
 fn page(command: Command) -> Result<(String, Vec<u8>), Failure> {
-    let man = Man::new(command).manual("Baton Manual");
+    let source = concat!("baton ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command).manual("Baton Manual").source(source);
     let mut roff = Vec::new();
     man.render(&mut roff)?;
     Ok((man.get_filename(), roff))
