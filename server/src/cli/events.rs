@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::EventsArgs;
 use super::failure::{CANCELLED, Failure};
-use super::output::{print, row, tell, terminal_columns};
+use super::output::{message_lines, print, row, tell, terminal_columns};
 use super::runtime::block_on;
 use super::session::{Session, Start};
 use super::watching::{Wake, Watching, stop_self};
@@ -51,7 +51,8 @@ async fn follow(session: &Session, args: &EventsArgs, mut printing: Printing) ->
                 }
                 None if !waits => {
                     waits = true;
-                    tell("No run is at work here: waiting for the next one (Ctrl-C ends this)");
+                    let words = "No run is at work here: waiting for the next one (Ctrl-C ends this)";
+                    tell(&message_lines(words).join("\n"));
                 }
                 None => {}
             }
@@ -109,7 +110,8 @@ impl Printing {
             return Ok(());
         }
         let began = events.start().strftime("%Y-%m-%d %H:%M:%S");
-        print(&format!("Run {}, begun {began} UTC; times count from there", text::safe_line(events.run())))
+        let title = format!("Run {}, begun {began} UTC; times count from there", text::safe_line(events.run()));
+        print(&message_lines(&title).join("\n"))
     }
 
     fn events(&mut self, of: &RunEvents, events: &[PhaseEvent]) -> Result<(), Failure> {

@@ -190,6 +190,7 @@ pub(super) const OWNED: [Owned; 7] = [
             ("config/disk.rs", "it reads the settings of the workspace and of the user"),
             ("models/replay.rs", "BATON_REPLAY names a recorded run to play"),
             ("lsp/wire/editor_process.rs", "/proc tells whether the editor still runs"),
+            ("cli/man.rs", "manual pages go to a folder that a person names"),
             ("cli/output.rs", "fstat tells whether standard output is a pipe"),
             ("cli/reports/baseline.rs", "the user names a file of earlier issues, anywhere"),
             ("cli/reports/out_file.rs", "the user names files for reports, anywhere"),
@@ -244,7 +245,7 @@ pub(super) const OWNED: [Owned; 7] = [
     },
     Owned {
         what: "the terminal",
-        paths: &["clap", "console", "indicatif"],
+        paths: &["clap", "clap_complete", "clap_mangen", "console", "indicatif"],
         owners: &[("cli/", "it talks to a person at a terminal")],
         open_to_tests: false,
         instead: "return what is to be shown, and show it in `cli`",
