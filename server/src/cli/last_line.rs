@@ -70,6 +70,8 @@ impl<'a> LastLine<'a> {
         let kind = match failure.code {
             USAGE => EventErrorKind::Config,
             NO_CONCLUSION => EventErrorKind::Model,
+            // A handoff that a person has to mend.
+            _ if failure.place.is_some() => EventErrorKind::Contract,
             _ => EventErrorKind::Workspace,
         };
         Self {

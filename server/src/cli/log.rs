@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::output::{print_bytes, terminal_columns};
 use super::pager::page;
 use super::session::{Session, Start};
+use super::workflow_commands::disarmed;
 use crate::config::Overrides;
 use crate::text;
 use crate::workflow::{self, LogBlock};
@@ -19,7 +20,7 @@ pub(super) fn log(start: &Start<'_>, run: Option<&str>) -> Result<u8, Failure> {
     let log = workflow::run_log(&store, run)?;
     match terminal_columns() {
         Some(columns) => page(&drawn(&log.blocks, usize::from(columns.clamp(20, 120)), Look::of_stdout()))?,
-        None => print_bytes(log.markdown().as_bytes())?,
+        None => print_bytes(disarmed(&log.markdown()).as_bytes())?,
     }
     Ok(0)
 }

@@ -67,6 +67,12 @@ fn a_fault_of_settings_or_of_a_handoff_has_its_file_and_line() {
     session.write_user_config("");
     let done = session.baton(["run", "--task", "x", "--json"]).api(&api).env("BATON_KEEP_RUNS", "all").run().expect(2);
     assert_eq!(error_of(&done).get("file"), None, "a variable is no file");
+    session.write(".agent_memory/context.json", "{\n  \"relevant_files\": 7\n}\n");
+    let done = session.baton(["run", "--task", "x", "--json"]).api(&api).run().expect(1);
+    let error = error_of(&done);
+    let file = json!(".agent_memory/context.json");
+    assert_eq!((&error["kind"], &error["file"]), (&json!("contract"), &file), "{error}");
+    assert!(error["line"].is_u64(), "{error}");
     assert!(api.requests().is_empty());
 }
 

@@ -382,10 +382,14 @@ Judged is what the working tree, with untracked files that are not ignored, has 
 unfinished goes on as before, and one that is finished keeps its changes, its undo and its issues. The next
 such review replaces it. `baton run --fix IDS` takes its issues as the task of a new workflow.
 
+With --baseline or --new-only an issue is recognised by its file and the line that it quotes, whatever its words:
+the end says how many are new, and only these count for --fail-on. Have git ignore the files of reports and
+baselines, or keep them outside: what is new in the working tree is reviewed.
+
 Exit codes:
     0  reviewed, and no issue is as bad as --fail-on
     1  failed
-    2  wrong usage or settings, or no such commit
+    2  wrong usage or settings, no such commit, or a file of a report or a baseline cannot be used
     3  stopped for a person: the budget is spent
     5  no conclusion: model, network or quota failed
     6  an issue is as bad as --fail-on, or worse
