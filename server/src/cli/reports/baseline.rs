@@ -1,7 +1,8 @@
 //! The issues of an earlier review, by which a later one tells what is new.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -50,11 +51,10 @@ impl Baseline {
             let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
             Failure { place: Some(place), ..Failure::usage(format!("{name}{line}: {why}")) }
         };
-        let size = fs::metadata(file).map_err(|error| fault(None, format!("the baseline cannot be read: {error}")))?;
-        if size.len() > MAX_BYTES {
+        let bytes = bytes_of(file).map_err(|error| fault(None, format!("the baseline cannot be read: {error}")))?;
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(fault(None, "the baseline has more than 10 MB, and is not read".to_owned()));
         }
-        let bytes = fs::read(file).map_err(|error| fault(None, format!("the baseline cannot be read: {error}")))?;
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
         let log: Log = serde_json::from_slice(bytes).map_err(|error| {
             // Its own place is told once, in front.
@@ -94,8 +94,18 @@ impl Baseline {
     }
 }
 
+/// The file's bytes, and no more than one more than it may have.
+#[expect(clippy::disallowed_methods, reason = "the user names the file, and it may be anywhere")]
+fn bytes_of(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;
