@@ -239,7 +239,7 @@ pub(super) async fn reader_left() {
 /// On other systems the next write finds out.
 #[cfg(not(unix))]
 pub(super) async fn reader_left() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]

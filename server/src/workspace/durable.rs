@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, File, OpenOptions};
 
+use super::platform::{self, make_private, set_mode};
+
 /// Replaces the file `name` with `bytes` atomically: a temporary file in the same folder, synced, renamed, the folder
 /// synced. `mode` are its permission bits, whatever the umask.
 ///
@@ -159,50 +161,18 @@ pub fn append_line(file: &File, line: &str) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Syncs a folder's entries.
+/// Syncs a folder's entries, where the system can.
 ///
 /// # Errors
 /// What the system said.
-#[cfg(unix)]
 pub fn sync_folder(dir: &Dir) -> io::Result<()> {
-    // The handle may be one that only names the folder, which cannot be synced.
-    dir.open(".")?.sync_all()
-}
-
-/// Syncs a folder's entries: does nothing, as folders cannot be synced here.
-///
-/// # Errors
-/// Never.
-#[cfg(not(unix))]
-pub fn sync_folder(_: &Dir) -> io::Result<()> {
-    Ok(())
+    platform::sync_folder(dir)
 }
 
 fn is_temp_name(name: &str) -> bool {
     name.strip_prefix(".baton-").and_then(|rest| rest.strip_suffix(".tmp")).is_some_and(|random| {
         random.len() == 16 && random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
-}
-
-/// A new file is private until its real mode is set.
-#[cfg(unix)]
-fn make_private(options: &mut OpenOptions) {
-    use cap_std::fs::OpenOptionsExt;
-    options.mode(0o600);
-}
-
-#[cfg(not(unix))]
-fn make_private(_: &mut OpenOptions) {}
-
-#[cfg(unix)]
-pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    use cap_std::fs::{Permissions, PermissionsExt};
-    file.set_permissions(Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-pub(super) fn set_mode(_: &File, _: u32) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ impl Workspace {
 /// Why a file was not opened.
 enum Unopened {
     /// It is not there, is a link, or may not be read.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only that call tells"))]
     Gone,
     /// The system has no call for it.
     Unknown,

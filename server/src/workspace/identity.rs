@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use cap_std::fs::Metadata;
 use serde::{Deserialize, Serialize};
+
+use super::platform::inode;
 
 /// Identifies a folder whatever its name: two paths with the same identity are one folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,15 +17,8 @@ pub struct Identity {
 }
 
 /// The identity of the folder at a path; `None` if there is none, or the system has no such numbers.
-#[cfg(unix)]
 pub fn identity(path: &Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
-    Some(Identity { device: metadata.dev(), inode: metadata.ino() })
-}
-
-/// The identity of the folder at a path: unknown on this system.
-#[cfg(not(unix))]
-pub fn identity(_: &Path) -> Option<Identity> {
-    None
+    let (device, inode) = inode(&Metadata::from_just_metadata(metadata))?.id();
+    Some(Identity { device, inode })
 }

@@ -38,6 +38,7 @@ mod opened;
 mod own_file;
 mod ownership;
 mod path_state;
+mod platform;
 mod protect;
 mod publish;
 mod renames;

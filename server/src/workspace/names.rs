@@ -11,6 +11,7 @@ use std::rc::Rc;
 use unicode_normalization::UnicodeNormalization;
 
 use super::Workspace;
+use super::platform::inode;
 use crate::contracts::{FileKeys, RepoPath, name_key};
 
 /// How many names of a folder are tried to detect case folding.
@@ -27,10 +28,8 @@ trait NameSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileId {
     /// Device and inode.
-    #[cfg(unix)]
     Inode(u64, u64),
     /// The system only reports that something is there.
-    #[cfg(not(unix))]
     Unknown,
 }
 
@@ -131,10 +130,7 @@ impl<D: NameSource> Names<D> {
         }
         let folded = name_key(name, true);
         let is_it = |other: &&String| {
-            #[cfg(unix)]
-            return self.disk.id(&join(folder, other)) == Some(id);
-            #[cfg(not(unix))]
-            return self.disk.id(&join(folder, other)) == Some(id) && name_key(other, true) == folded;
+            self.disk.id(&join(folder, other)) == Some(id) && (id != FileId::Unknown || name_key(other, true) == folded)
         };
         let alike = list.iter().filter(|other| name_key(other, true) == folded).find(is_it);
         // Folders have their own folding tables.
@@ -199,16 +195,7 @@ fn join(folder: &str, name: &str) -> String {
 impl NameSource for &Workspace {
     fn id(&self, path: &str) -> Option<FileId> {
         let metadata = self.dir().symlink_metadata(path).ok()?;
-        #[cfg(unix)]
-        {
-            use cap_std::fs::MetadataExt;
-            Some(FileId::Inode(metadata.dev(), metadata.ino()))
-        }
-        #[cfg(not(unix))]
-        {
-            let _ = metadata;
-            Some(FileId::Unknown)
-        }
+        Some(inode(&metadata).map_or(FileId::Unknown, |inode| FileId::Inode(inode.device, inode.number)))
     }
 
     fn list(&self, folder: &str, most: usize) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::io;
 use cap_std::fs::{Dir, File, Metadata};
 use serde::{Deserialize, Serialize};
 
-use super::durable::set_mode;
+use super::platform::{self, Inode, inode, set_mode};
 
 /// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +19,8 @@ pub struct Owner {
 
 impl Owner {
     /// The owner of a file; `None` if the system has none.
-    #[cfg(unix)]
     pub(super) fn of(metadata: &Metadata) -> Option<Self> {
-        use cap_std::fs::MetadataExt;
-        Some(Self { uid: metadata.uid(), gid: metadata.gid() })
-    }
-
-    /// The owner of a file; `None` where the system has none.
-    #[cfg(not(unix))]
-    pub(super) fn of(_: &Metadata) -> Option<Self> {
-        None
+        inode(metadata).map(|Inode { owner: (uid, gid), .. }| Self { uid, gid })
     }
 }
 
@@ -53,22 +45,15 @@ pub(super) fn apply_metadata(
 }
 
 /// Sets owner and group; returns whether the file then has the group.
-#[cfg(unix)]
 fn set_owner(file: &File, owner: Owner) -> bool {
-    use std::os::unix::fs::fchown;
     let has = || file.metadata().ok().and_then(|metadata| Owner::of(&metadata));
-    if has() == Some(owner) || fchown(file, Some(owner.uid), Some(owner.gid)).is_ok() {
+    if has() == Some(owner) || platform::set_owner(file, Some(owner.uid), owner.gid).is_ok() {
         return true;
     }
-    if let Err(error) = fchown(file, None, Some(owner.gid)) {
+    if let Err(error) = platform::set_owner(file, None, owner.gid) {
         tracing::warn!(%error, owner.uid, owner.gid, "a changed file could not be given back its group");
     }
     has().is_some_and(|has| has.gid == owner.gid)
-}
-
-#[cfg(not(unix))]
-fn set_owner(_: &File, _: Owner) -> bool {
-    true
 }
 
 #[cfg(target_os = "linux")]

@@ -14,6 +14,7 @@ use super::error::WorkspaceError;
 use super::file_state::{FileState, MAX_FILE_BYTES, sha256};
 use super::ignored::IgnoreFiles;
 use super::ownership::Owner;
+use super::platform::{self, inode};
 use super::protect::{SecretInodes, is_secret, never_by_name};
 use crate::contracts::RepoPath;
 
@@ -109,16 +110,7 @@ impl Workspace {
     /// The system's reason against it.
     pub fn check_writable(&self, folder: Option<&RepoPath>) -> io::Result<()> {
         let folder = folder.map_or(".", RepoPath::as_str);
-        #[cfg(unix)]
-        {
-            use rustix::fs::{Access, AtFlags, accessat};
-            Ok(accessat(self.dir(), folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty())?)
-        }
-        #[cfg(not(unix))]
-        match self.dir().metadata(folder)?.permissions().readonly() {
-            true => Err(io::ErrorKind::PermissionDenied.into()),
-            false => Ok(()),
-        }
+        platform::check_writable(self.dir(), folder)
     }
 
     /// The real path with links followed and the disk's names; `None` if nothing is there.
@@ -242,16 +234,10 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-#[cfg(unix)]
+/// The permission bits of a file; 0644 where the system has none.
 pub(super) fn mode(metadata: &Metadata) -> u32 {
-    use cap_std::fs::MetadataExt;
     // Set-user-id and similar bits do not survive a change of content, as with any writer.
-    metadata.mode() & 0o777
-}
-
-#[cfg(not(unix))]
-pub(super) fn mode(_: &Metadata) -> u32 {
-    0o644
+    inode(metadata).map_or(0o644, |inode| inode.mode & 0o777)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::Workspace;
+use super::platform::inode;
 use crate::contracts::RepoPath;
 
 /// Names one state of one file: its path, identity, size and times. A file system sets the time of the last change at every
@@ -17,33 +18,26 @@ const SETTLED: Duration = Duration::from_secs(2);
 impl Workspace {
     /// The stamp of a file as it is on the disk. `None` where that does not tell its content: it is open in an editor, was
     /// changed just now, is no regular file, or the system has no such times.
-    #[cfg(unix)]
     pub fn stamp(&self, path: &RepoPath) -> Option<Stamp> {
-        use cap_std::fs::MetadataExt;
         if self.is_open(path) {
             return None;
         }
         let metadata = self.dir().symlink_metadata(path.as_str()).ok().filter(cap_std::fs::Metadata::is_file)?;
+        let inode = inode(&metadata)?;
         let settled = SystemTime::now().checked_sub(SETTLED)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         let settled = i64::try_from(settled.as_secs()).ok()?;
-        if metadata.mtime().max(metadata.ctime()) >= settled {
+        if inode.modified.0.max(inode.changed.0) >= settled {
             return None;
         }
         let mut hash = Sha256::new();
         hash.update(path.as_str());
-        for number in [metadata.dev(), metadata.ino(), metadata.size()] {
+        for number in [inode.device, inode.number, metadata.len()] {
             hash.update(number.to_le_bytes());
         }
-        for number in [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()] {
+        for number in [inode.modified.0, inode.modified.1, inode.changed.0, inode.changed.1] {
             hash.update(number.to_le_bytes());
         }
         hash.finalize().first_chunk().copied()
-    }
-
-    /// Nothing that could be relied on is known of a file here.
-    #[cfg(not(unix))]
-    pub fn stamp(&self, _: &RepoPath) -> Option<Stamp> {
-        None
     }
 }
 

@@ -12,6 +12,8 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::platform::{end_group, in_own_group, signal_of};
+
 /// Bytes of what it says on standard error that are kept.
 const MOST_SAID: u64 = 2_000;
 
@@ -67,8 +69,7 @@ pub async fn run_user_command(
     for name in &told.withheld {
         sh.env_remove(name);
     }
-    #[cfg(unix)]
-    sh.process_group(0);
+    in_own_group(&mut sh);
     let mut child = sh.spawn().map_err(|error| UserCommandError::NotStarted(error.to_string()))?;
     let mut group = Group::of(&child);
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
@@ -113,53 +114,33 @@ async fn said(stderr: Option<ChildStderr>) -> String {
 
 /// The process group of a command, which is ended when this is dropped.
 struct Group {
-    #[cfg(unix)]
-    leader: Option<rustix::process::Pid>,
+    leader: Option<u32>,
 }
 
 impl Group {
-    #[cfg(unix)]
     fn of(child: &Child) -> Self {
-        Self { leader: child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) }
-    }
-
-    #[cfg(not(unix))]
-    fn of(_: &Child) -> Self {
-        Self {}
+        Self { leader: child.id() }
     }
 
     /// The command has ended by itself: what it left behind is the user's.
-    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "there are no groups"))]
     fn leave(&mut self) {
-        #[cfg(unix)]
-        {
-            self.leader = None;
-        }
+        self.leader = None;
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        #[cfg(unix)]
         if let Some(leader) = self.leader {
-            // There may be nobody left.
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+            end_group(leader);
         }
     }
 }
 
-#[cfg(unix)]
 fn how(status: std::process::ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
+    match (status.code(), signal_of(status)) {
         (Some(code), _) => format!("code {code}"),
         (None, signal) => format!("signal {}", signal.unwrap_or_default()),
     }
-}
-
-#[cfg(not(unix))]
-fn how(status: std::process::ExitStatus) -> String {
-    format!("code {}", status.code().unwrap_or(1))
 }
 
 #[cfg(test)]

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use cap_std::fs::Metadata;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+use super::platform::inode;
 
 /// How often files that cannot be watched are polled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -192,19 +195,13 @@ fn state_of(path: &Path) -> State {
     Some((metadata.len(), metadata.modified().ok(), identity(path)?))
 }
 
-#[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "it only asks whether a watched file changed")]
 fn identity(path: &Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt;
     let metadata = path.metadata().ok()?;
     // The system soon reuses an inode number.
-    Some((metadata.dev(), metadata.ino(), metadata.created().ok()))
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::disallowed_methods, reason = "it only asks whether a watched file changed")]
-fn identity(path: &Path) -> Option<Identity> {
-    Some((0, 0, path.metadata().ok()?.created().ok()))
+    let made = metadata.created().ok();
+    let (device, number) = inode(&Metadata::from_just_metadata(metadata)).map_or((0, 0), |inode| inode.id());
+    Some((device, number, made))
 }
 
 #[cfg(test)]

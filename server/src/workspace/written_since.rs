@@ -1,9 +1,10 @@
 //! Whether files were written since a moment, as far as the system notes it.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use cap_std::fs::Metadata;
 
+use super::platform::inode;
 use super::walk::{Walk, files};
 use super::{Workspace, beneath};
 use crate::contracts::RepoPath;
@@ -32,21 +33,19 @@ impl Workspace {
     }
 }
 
-/// When content, name or permissions changed last; no program can set that back.
-#[cfg(unix)]
+/// When content, name or permissions changed last, which no program can set back; where the system does not tell, when the content
+/// did.
 fn written(metadata: &Metadata) -> Option<SystemTime> {
-    use cap_std::fs::MetadataExt;
-    let seconds = Duration::from_secs(u64::try_from(metadata.ctime()).ok()?);
-    SystemTime::UNIX_EPOCH.checked_add(seconds + Duration::from_nanos(u64::try_from(metadata.ctime_nsec()).ok()?))
-}
-
-#[cfg(not(unix))]
-fn written(metadata: &Metadata) -> Option<SystemTime> {
-    metadata.modified().ok().map(cap_std::time::SystemTime::into_std)
+    match inode(metadata) {
+        Some(inode) => inode.changed_at(),
+        None => metadata.modified().ok().map(cap_std::time::SystemTime::into_std),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::workspace::fixture::Fixture;
 

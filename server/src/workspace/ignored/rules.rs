@@ -12,6 +12,7 @@ use cap_std::fs::{Dir, Metadata, OpenOptions};
 use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
 
 use crate::workspace::error::WorkspaceError;
+use crate::workspace::platform::inode;
 
 /// The largest file of rules, in bytes.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -207,16 +208,8 @@ impl FileStamp {
     }
 }
 
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
 fn unix_stamp(metadata: &Metadata) -> Option<(u64, u64, i64, i64)> {
-    use cap_std::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
-}
-
-#[cfg(not(unix))]
-fn unix_stamp(_: &Metadata) -> Option<(u64, u64, i64, i64)> {
-    None
+    inode(metadata).map(|inode| (inode.device, inode.number, inode.changed.0, inode.changed.1))
 }
 
 /// Reads a regular file, no link, without blocking. `None` if it is gone.

@@ -23,6 +23,7 @@ const NO_SANDBOX: &str = "checks run in the real tree and can do whatever you ca
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     workspace: Workspace,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only a view hides it"))]
     memory_dir: RepoPath,
     wish: SandboxWish,
     level: Level,

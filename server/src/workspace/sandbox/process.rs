@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::job::{Ended, Ran};
 use super::output::Output;
+use crate::workspace::platform::{end_group, in_own_group, signal_of};
 
 /// How long what a command printed is waited for once it has ended: a process that it left behind may hold its output open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -32,8 +33,7 @@ pub(super) async fn run_plain(
     let mut sh = Command::new("sh");
     sh.arg("-c").arg(command).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
     sh.env_clear().envs(environment);
-    #[cfg(unix)]
-    sh.process_group(0);
+    in_own_group(&mut sh);
     let started = Instant::now();
     match spawn(&mut sh) {
         Ok((child, printed)) => {
@@ -104,7 +104,7 @@ async fn follow(
         }
     };
     let elapsed = started.elapsed();
-    end_group(group, &mut child);
+    end(group, &mut child);
     let rest = async {
         while let Ok(count @ 1..) = printed.read(&mut buffer).await {
             output.take(&buffer[..count]);
@@ -125,27 +125,16 @@ async fn follow(
 }
 
 /// Kills a process and its whole group, also where its leader has ended.
-fn end_group(group: Option<u32>, child: &mut Child) {
-    #[cfg(unix)]
-    if let Some(group) = group.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-        // There is nobody left to kill in most cases.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+fn end(group: Option<u32>, child: &mut Child) {
+    if let Some(group) = group {
+        end_group(group);
     }
-    #[cfg(not(unix))]
-    let _ = group;
     let _ = child.start_kill();
 }
 
-#[cfg(unix)]
 fn how(status: std::process::ExitStatus) -> Ended {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
+    match (status.code(), signal_of(status)) {
         (Some(code), _) => Ended::Exited(code),
         (None, signal) => Ended::Signal(signal.unwrap_or_default()),
     }
-}
-
-#[cfg(not(unix))]
-fn how(status: std::process::ExitStatus) -> Ended {
-    Ended::Exited(status.code().unwrap_or(1))
 }

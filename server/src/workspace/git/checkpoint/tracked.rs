@@ -1,6 +1,5 @@
 //! The files that git tracks, as they are on disk.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -15,6 +14,7 @@ use super::repository::{CheckpointError, Recorded, head_commit};
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
 use crate::workspace::git::open::broken_index;
+use crate::workspace::platform::{bytes_of_path, inode, path_of_bytes};
 use crate::workspace::{Workspace, is_secret};
 
 const FILE: u32 = 0o100_644;
@@ -57,7 +57,7 @@ impl<'a> Tracked<'a> {
         let unavailable = |why: &str| CheckpointError::Unavailable(why.to_owned());
         let top = repository.workdir().ok_or_else(|| unavailable("it has no working tree"))?;
         let top = top.canonicalize().map_err(|error| unavailable(&format!("its working tree: {error}")))?;
-        let below = workspace.root().strip_prefix(&top).ok().and_then(name_of_path);
+        let below = workspace.root().strip_prefix(&top).ok().and_then(bytes_of_path);
         let mut prefix = below.ok_or_else(|| unavailable("its working tree is elsewhere"))?.into_owned();
         if !prefix.is_empty() {
             prefix.push(b'/');
@@ -67,7 +67,7 @@ impl<'a> Tracked<'a> {
         let head = head_commit(repository)?.map(|commit| commit.tree()).transpose()?;
         let config = repository.config()?;
         let index = repository.index().map_err(|error| unavailable(&broken_index(&error)))?;
-        let index_time = index.path().and_then(|path| path.metadata().ok()).and_then(|file| written_at(&file));
+        let index_time = index.path().and_then(|path| path.metadata().ok()).and_then(written_at);
         Ok(Self {
             repository,
             index,
@@ -220,7 +220,7 @@ impl<'a> Tracked<'a> {
         };
         if metadata.is_symlink() {
             let target = folder.read_link_contents(name)?;
-            let target = name_of_path(&target).ok_or_else(|| io::Error::other("a link to an unnameable place"))?;
+            let target = bytes_of_path(&target).ok_or_else(|| io::Error::other("a link to an unnameable place"))?;
             return Ok(Some((write(&target)?, LINK)));
         }
         if !metadata.is_file() {
@@ -269,70 +269,32 @@ impl<'a> Tracked<'a> {
 const STAGE: u16 = 0x3000;
 
 /// Git compares recorded file metadata, each value cut to 32 bits. Any difference only means that the file is read.
-#[cfg(unix)]
 fn same_stat(entry: &IndexEntry, metadata: &Metadata) -> bool {
-    use cap_std::fs::MetadataExt;
+    let Some(inode) = inode(metadata) else { return false };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "so does git")]
     let cut = |number: i64| number as u32;
     #[expect(clippy::cast_sign_loss, reason = "so does git")]
-    let same = |noted: git2::IndexTime, seconds: i64, nanoseconds: i64| {
+    let same = |noted: git2::IndexTime, (seconds, nanoseconds): (i64, i64)| {
         noted.seconds() as u32 == cut(seconds) && (noted.nanoseconds() == 0 || noted.nanoseconds() == cut(nanoseconds))
     };
-    same(entry.mtime, metadata.mtime(), metadata.mtime_nsec())
-        && same(entry.ctime, metadata.ctime(), metadata.ctime_nsec())
-        && u64::from(entry.file_size) == metadata.size() & u64::from(u32::MAX)
-        && (entry.ino == 0 || u64::from(entry.ino) == metadata.ino() & u64::from(u32::MAX))
+    same(entry.mtime, inode.modified)
+        && same(entry.ctime, inode.changed)
+        && u64::from(entry.file_size) == metadata.len() & u64::from(u32::MAX)
+        && (entry.ino == 0 || u64::from(entry.ino) == inode.number & u64::from(u32::MAX))
 }
 
-#[cfg(not(unix))]
-fn same_stat(_: &IndexEntry, _: &Metadata) -> bool {
-    false
+fn written_at(file: std::fs::Metadata) -> Option<(i64, u32)> {
+    let (seconds, nanoseconds) = inode(&Metadata::from_just_metadata(file))?.modified;
+    Some((seconds, u32::try_from(nanoseconds).ok()?))
 }
 
-#[cfg(unix)]
-fn written_at(file: &std::fs::Metadata) -> Option<(i64, u32)> {
-    use std::os::unix::fs::MetadataExt;
-    Some((file.mtime(), u32::try_from(file.mtime_nsec()).ok()?))
-}
-
-#[cfg(not(unix))]
-fn written_at(_: &std::fs::Metadata) -> Option<(i64, u32)> {
-    None
-}
-
-#[cfg(unix)]
 fn is_executable(metadata: &Metadata) -> bool {
-    use cap_std::fs::MetadataExt;
-    metadata.mode() & 0o100 != 0
+    inode(metadata).is_some_and(|inode| inode.mode & 0o100 != 0)
 }
 
-#[cfg(not(unix))]
-fn is_executable(_: &Metadata) -> bool {
-    false
-}
-
-/// A name in the repository as a path: any bytes, `/` between folders.
-#[cfg(unix)]
+/// A name in the repository as a path: `/` between folders.
 pub(super) fn path_of(name: &[u8]) -> Result<PathBuf, CheckpointError> {
-    use std::os::unix::ffi::OsStrExt;
-    Ok(std::ffi::OsStr::from_bytes(name).into())
-}
-
-#[cfg(not(unix))]
-pub(super) fn path_of(name: &[u8]) -> Result<PathBuf, CheckpointError> {
-    let text = std::str::from_utf8(name).map_err(|error| fault(name, &io::Error::other(error)))?;
-    Ok(text.into())
-}
-
-#[cfg(unix)]
-fn name_of_path(path: &Path) -> Option<Cow<'_, [u8]>> {
-    use std::os::unix::ffi::OsStrExt;
-    Some(Cow::Borrowed(path.as_os_str().as_bytes()))
-}
-
-#[cfg(not(unix))]
-fn name_of_path(path: &Path) -> Option<Cow<'_, [u8]>> {
-    Some(Cow::Owned(path.to_str()?.replace('\\', "/").into_bytes()))
+    path_of_bytes(name).map_err(|error| fault(name, &error))
 }
 
 fn fault(name: &[u8], error: &io::Error) -> CheckpointError {

@@ -50,11 +50,13 @@ pub(in crate::workspace::sandbox) struct Found {
 
 impl Found {
     /// What a check does not see, secrets left out of it where the check may read them.
+    #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code, reason = "only a view asks"))]
     pub(in crate::workspace::sandbox) fn for_check(&self, secrets: bool) -> impl Iterator<Item = &Hidden> {
         self.hidden.iter().filter(move |hidden| !(secrets && hidden.is_secret))
     }
 
     /// The secret files of the workspace, by their paths from its root: what a failing check may have missed.
+    #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code, reason = "only a view asks"))]
     pub(in crate::workspace::sandbox) fn in_workspace(&self, root: &Path) -> Vec<String> {
         let secrets = self.hidden.iter().filter(|hidden| hidden.is_secret);
         secrets.filter_map(|hidden| Some(hidden.path.strip_prefix(root).ok()?.to_string_lossy().into_owned())).collect()

@@ -88,6 +88,7 @@ pub(in crate::workspace::sandbox) struct Listings {
     /// Those of the walk under way; the others are forgotten at its end.
     seen: HashMap<PathBuf, Known>,
     /// Whether the file system of a device keeps the time of change.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "elsewhere none is asked"))]
     trusted: HashMap<u64, bool>,
     /// A folder that was changed less than this before it was read is read again: a kernel's clock moves in steps.
     settled: Duration,

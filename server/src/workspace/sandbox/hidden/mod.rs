@@ -25,8 +25,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cap_std::fs::Metadata;
+
 use crate::workspace::Workspace;
 use crate::workspace::ignored::Ignored;
+use crate::workspace::platform::inode;
 use crate::workspace::protect::{Kind, TABLE, is_secret_text};
 use files::{is_certificates, read};
 pub(super) use found::{Found, Hidden, Places};
@@ -404,12 +407,11 @@ impl Search {
     }
 
     /// A file that is the same as a secret one, under another name.
-    #[cfg(unix)]
     fn other_names(&mut self, workspace: &Path) {
-        use std::os::unix::fs::MetadataExt;
         let identity = |path: &Path| {
-            let metadata = fs::symlink_metadata(path).ok()?;
-            (metadata.is_file() && metadata.nlink() > 1).then(|| (metadata.dev(), metadata.ino()))
+            let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+            let inode = inode(&Metadata::from_just_metadata(metadata)).filter(|inode| inode.names > 1)?;
+            Some(inode.id())
         };
         let secrets = self.hidden.values().filter(|hidden| hidden.is_secret && !hidden.is_folder);
         let known: HashSet<(u64, u64)> = secrets.filter_map(|hidden| identity(&hidden.path)).collect();
@@ -429,9 +431,6 @@ impl Search {
             }
         }
     }
-
-    #[cfg(not(unix))]
-    fn other_names(&mut self, _: &Path) {}
 
     fn finish(mut self) -> Found {
         let mut shown = Vec::new();
