@@ -207,3 +207,34 @@ fn a_script_that_arrives_cut_short_does_nothing() {
         assert!(output.stdout.is_empty() && fs::read_dir(release.home()).unwrap().count() == 0, "{part}/20");
     }
 }
+
+#[test]
+fn a_checkout_without_links_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("build-script");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let made = Command::new(rustc).args(["--edition", "2024", "-o"]).arg(&program).arg(source).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let errors = || {
+        let ran = Command::new(&program).current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8(ran.stdout).unwrap();
+        said.lines().filter_map(|line| line.strip_prefix("cargo::error=").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let (prompts, licence) = (folder.path().join("prompts"), folder.path().join("LICENSE"));
+    fs::write(&prompts, "../prompts").unwrap();
+    fs::write(&licence, "../LICENSE").unwrap();
+    let told = errors();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (error, link) in told.iter().zip(["prompts", "LICENSE"]) {
+        assert!(error.starts_with(&format!("server/{link} is not the link to ../{link}")), "{error}");
+        assert!(
+            error.contains(&format!("git checkout -- server/{link}`; or copy ../{link} to server/{link}")),
+            "{error}"
+        );
+    }
+    fs::remove_file(&prompts).unwrap();
+    fs::create_dir(&prompts).unwrap();
+    fs::write(&licence, "MIT License\n").unwrap();
+    assert_eq!(errors(), Vec::<String>::new(), "a package has a folder and a file in their places");
+}
