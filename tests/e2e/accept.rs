@@ -251,7 +251,7 @@ fn accepted_work_is_undone_and_that_too_and_a_new_task_starts() {
         let (session, api) = escalated(&issues);
         let (after, before) = (session.tree(), Session::new(&workspace(2)).tree());
         accept(&session).expect(0);
-        baton(&session, ["rollback"]).expect(0).prints("Rolled back: 2 files.");
+        baton(&session, ["rollback"]).expect(0).prints("Undone: 2 files.");
         assert_eq!(session.tree(), before);
         assert!(!session.exists(".agent_memory/accepted.json"));
         assert_eq!(status(&session).1, "gate");

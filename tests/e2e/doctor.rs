@@ -37,6 +37,20 @@ fn statuses(done: &Done) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn of_the_settings_only_those_that_are_set_are_listed() {
+    let session = Session::in_git(&workspace(1));
+    let api = MessagesApi::start(Script::new());
+    let text = session.baton(["doctor"]).api(&api).run().expect(0).stdout;
+    assert!(text.contains("\n`baton config` shows all settings.\n") && !text.contains("keep_runs"), "{text}");
+    session.write("baton.toml", "keep_runs = 7\n");
+    let text = session.baton(["doctor"]).api(&api).env("BATON_CHECKPOINT", "off").run().expect(0).stdout;
+    let (_, set) = text.split_once("\nSettings (`baton config` shows all)\n").expect("settings");
+    let expected =
+        "  checkpoint               off (BATON_CHECKPOINT)\n  keep_runs                7 (baton.toml:1:13)\n\n";
+    assert!(set.starts_with(expected), "{text}");
+}
+
+#[test]
 fn where_all_is_well_it_says_so_and_leaves_no_trace() {
     let session = Session::in_git(&workspace(1));
     let api = MessagesApi::start(Script::new());

@@ -71,7 +71,7 @@ fn each_workflow_is_listed_and_an_earlier_one_is_undone_and_brought_back_around_
     assert!(session.text("src/t1.rs").starts_with("// b"));
     let done = rollback(&session, ["--workflow", &rename]).expect(0);
     let done = done.prints("merged      src/t1.rs (your edits since are kept)");
-    done.prints(&format!("`baton rollback --workflow {rename} --undo` takes that back."));
+    done.prints(&format!("`baton rollback --workflow {rename} --undo` brings it back."));
     assert_eq!(session.text("src/t1.rs"), T1.replace("    0", "    1"), "what came later is kept");
     assert_eq!(session.text("src/t2.rs"), "pub fn t2() -> u32 {\n    2\n}\n");
     let expected = [
@@ -84,10 +84,10 @@ fn each_workflow_is_listed_and_an_earlier_one_is_undone_and_brought_back_around_
     for field in ["outcome", "phases", "tasks", "ways_on", "run"] {
         assert_eq!(status()[field], before[field], "{field} of the workflow at hand");
     }
-    rollback(&session, ["--workflow", &rename]).expect(2).reports("rolled back already");
+    rollback(&session, ["--workflow", &rename]).expect(2).reports("undone already");
 
-    rollback(&session, ["--undo"]).expect(2).reports("no rollback to undo");
-    rollback(&session, ["--workflow", &rename, "--undo"]).expect(0).prints("The rollback was undone: 1 file.");
+    rollback(&session, ["--undo"]).expect(2).reports("nothing to bring back");
+    rollback(&session, ["--workflow", &rename, "--undo"]).expect(0).prints("Brought back: 1 file.");
     assert_eq!(session.text("src/t1.rs"), T1.replace("    0", "    1").replace("// a", "// b"));
     rollback(&session, ["--workflow", &rename, "--undo"]).expect(2);
 
@@ -147,7 +147,7 @@ fn a_wrong_id_names_those_there_are_and_removed_runs_are_said() {
     assert_eq!(facts(&all), ["Two \"merged\" 1 current can_undo", "One \"merged\" 0"]);
     assert_eq!((&all[1]["removed_runs"], &all[1]["usage"]), (&json!(1), &Value::Null));
     let [two, one] = [0, 1].map(|n: usize| all[n]["workflow"].as_str().expect("an id"));
-    let done = rollback(&session, ["--workflow", one]).expect(2).reports("there is nothing to roll back");
+    let done = rollback(&session, ["--workflow", one]).expect(2).reports("there is nothing to undo");
     done.reports("1 run of that workflow was removed (keep_runs)");
     rollback(&session, ["--workflow", "1999"])
         .expect(2)

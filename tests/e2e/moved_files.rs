@@ -100,7 +100,7 @@ fn a_renamed_file_is_one_change_to_the_reviewer_and_is_undone_as_a_whole() {
     assert!(diff.contains("rename from src/old.rs") && !diff.contains("deleted file"), "{diff}");
 
     let after = session.tree();
-    session.baton(["rollback"]).run().expect(0).prints("Rolled back: 2 files.");
+    session.baton(["rollback"]).run().expect(0).prints("Undone: 2 files.");
     assert_eq!((session.tree(), session.mode("src/old.rs")), (before, 0o750));
     assert!(!session.exists("src/new"));
     session.baton(["rollback", "--undo"]).run().expect(0);

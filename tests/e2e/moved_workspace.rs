@@ -82,7 +82,7 @@ fn a_moved_project_says_what_counts_as_absent_and_a_person_takes_it_over() {
     assert!(warning.contains("`baton trust --moved`"), "{warning}");
     at(&session, &new, ["status"]).run().expect(0).prints("baton trust --moved");
     at(&session, &new, ["diff"]).run().expect(0).reports(&notice).reports("The workflow has changed no file.");
-    at(&session, &new, ["rollback"]).run().expect(2).reports("nothing to roll back").reports(&notice);
+    at(&session, &new, ["rollback"]).run().expect(2).reports("nothing to undo").reports(&notice);
     at(&session, &new, ["run"]).api(&api).run().expect(3).reports("baton trust --moved");
     assert!(fs::read_to_string(new.join("src/t1.rs")).unwrap().contains('1'));
 
@@ -103,7 +103,7 @@ fn a_moved_project_says_what_counts_as_absent_and_a_person_takes_it_over() {
     assert_eq!(after["usage"], spent, "what was spent is known again");
     assert_eq!(at(&session, &new, ["diff"]).run().expect(0).stdout, diff);
     at(&session, &new, ["trust", "--moved"]).run().expect(3).reports("There is nothing to take over");
-    at(&session, &new, ["rollback"]).run().expect(0).prints("Rolled back: 2 files.");
+    at(&session, &new, ["rollback"]).run().expect(0).prints("Undone: 2 files.");
     assert!(fs::read_to_string(new.join("src/t1.rs")).unwrap().contains('0'));
 }
 

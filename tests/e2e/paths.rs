@@ -65,7 +65,7 @@ fn a_rename_in_case_is_a_move_where_two_names_are_one_file() {
     let diff = baton(&session, &["diff"]).expect(0).stdout;
     assert!(diff.contains("+++ b/src/Foo.py") && diff.contains("--- a/src/foo.py\n+++ /dev/null"), "{diff}");
     assert_eq!(session.handoff("review.json")["plan_drift_detected"], false);
-    baton(&session, &["rollback", "--file", "src/FOO.py"]).expect(0).prints("Rolled back: 2 files.");
+    baton(&session, &["rollback", "--file", "src/FOO.py"]).expect(0).prints("Undone: 2 files.");
     is("foo.py", "x = 1\n");
     baton(&session, &["rollback", "--undo"]).expect(0);
     is("Foo.py", "x = 2\n");
@@ -90,7 +90,7 @@ fn a_plan_in_another_case_changes_the_file_there_is() {
     assert_eq!(session.handoff("impl_report.json")["results"][0]["changes"][0]["path"], "ReadMe.md");
     fs::rename(session.path("ReadMe.md"), session.path("readme.md")).unwrap();
     assert!(baton(&session, &["diff"]).expect(0).stdout.contains("+++ b/readme.md"));
-    baton(&session, &["rollback"]).expect(0).prints("Rolled back: 1 file.");
+    baton(&session, &["rollback"]).expect(0).prints("Undone: 1 file.");
     assert_eq!(session.text("readme.md"), "# x\n");
 }
 
@@ -111,11 +111,11 @@ fn a_rename_in_case_keeps_the_file_and_can_be_undone() {
     let diff = baton(&session, &["diff"]).expect(0).stdout;
     assert!(diff.contains("+++ b/Foo.py") && diff.contains("--- a/foo.py\n+++ /dev/null"), "{diff}");
     let after = session.tree();
-    baton(&session, &["rollback", "--file", "foo.py"]).expect(0).prints("Rolled back: 1 file.");
+    baton(&session, &["rollback", "--file", "foo.py"]).expect(0).prints("Undone: 1 file.");
     assert_eq!((session.text("foo.py").as_str(), session.text("Foo.py").as_str()), ("lower = 1\n", "lower = 1\n"));
     baton(&session, &["rollback", "--undo"]).expect(0);
     assert_eq!(session.tree(), after);
-    baton(&session, &["rollback"]).expect(0).prints("Rolled back: 2 files.");
+    baton(&session, &["rollback"]).expect(0).prints("Undone: 2 files.");
     assert_eq!(session.tree(), before);
     baton(&session, &["rollback", "--undo"]).expect(0);
     assert_eq!(session.tree(), after);
@@ -169,7 +169,7 @@ fn a_file_whose_name_is_in_another_form_is_planned_read_and_written() {
         (nfd, &*format!("changed {nfc}"))
     );
     assert_eq!(session.handoff("review.json")["plan_drift_detected"], false);
-    baton(&session, &["rollback", "--file", nfc]).expect(0).prints("Rolled back: 1 file.");
+    baton(&session, &["rollback", "--file", nfc]).expect(0).prints("Undone: 1 file.");
     assert_eq!(session.text(nfd), "old\n");
 }
 
@@ -192,7 +192,7 @@ fn plain_names_of_this_system_are_planned_listed_and_written() {
     for name in names.into_iter().chain(["nul.txt"]) {
         assert!(listed.contains(name), "{name}: {listed}");
     }
-    baton(&session, &["rollback"]).expect(0).prints("Rolled back: 5 files.");
+    baton(&session, &["rollback"]).expect(0).prints("Undone: 5 files.");
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_file_gives_way_to_a_folder_across_tasks_and_within_one() {
         baton(&session, &["rollback", "--undo"]).expect(0);
         fs::remove_file(session.path("conf/mine")).unwrap();
         assert_eq!(session.tree(), after);
-        baton(&session, &["rollback"]).expect(0).prints("Rolled back: 2 files.");
+        baton(&session, &["rollback"]).expect(0).prints("Undone: 2 files.");
         assert_eq!(session.tree(), before);
         baton(&session, &["rollback", "--undo"]).expect(0);
         assert_eq!(session.tree(), after);

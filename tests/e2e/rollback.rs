@@ -117,7 +117,7 @@ fn reported<'a>(done: &'a Done, path: &str) -> &'a str {
 fn a_whole_rollback_gives_back_every_file_and_can_be_undone() {
     let Done4 { session, before, after, .. } = done();
     let memory = handoffs(&session);
-    let done = rollback(&session, []).expect(0).prints("Rolled back: 3 files.").prints("--undo");
+    let done = rollback(&session, []).expect(0).prints("Undone: 3 files.").prints("--undo");
     assert!(reported(&done, "src/lib.rs").starts_with("restored"));
     assert!(reported(&done, "src/old.rs").starts_with("restored"));
     assert!(reported(&done, "src/new/deep/made.rs").starts_with("deleted"));
@@ -126,12 +126,12 @@ fn a_whole_rollback_gives_back_every_file_and_can_be_undone() {
     assert!(!session.exists("src/new"), "folders that were made for it go with it");
     assert_eq!(session.baton(["diff"]).run().expect(0).stdout, "");
 
-    rollback(&session, ["--undo"]).expect(0).prints("The rollback was undone: 3 files.");
+    rollback(&session, ["--undo"]).expect(0).prints("Brought back: 3 files.");
     assert_eq!(session.tree(), after);
     assert_eq!(session.mode("src/lib.rs"), 0o640);
     assert_eq!(handoffs(&session), memory, "the workflow stands where it stood");
     assert_eq!(status(&session)["outcome"], "merged");
-    rollback(&session, ["--undo"]).expect(2).reports("no rollback to undo");
+    rollback(&session, ["--undo"]).expect(2).reports("nothing to bring back");
 
     rollback(&session, []).expect(0);
     assert_eq!(session.tree(), before, "and so on");
@@ -251,7 +251,7 @@ fn the_later_of_two_tasks_on_a_file_is_undone_exactly() {
 fn one_file_is_undone_and_the_workflow_stands() {
     let Done4 { session, before, .. } = done();
     let absolute = session.path("src/lib.rs");
-    rollback(&session, ["--file", absolute.to_str().unwrap()]).expect(0).prints("Rolled back: 1 file.");
+    rollback(&session, ["--file", absolute.to_str().unwrap()]).expect(0).prints("Undone: 1 file.");
     assert_eq!(session.text("src/lib.rs").into_bytes(), before["src/lib.rs"]);
     assert!(session.exists("src/new/deep/made.rs"));
     assert_eq!(status(&session)["outcome"], "merged");
@@ -291,8 +291,8 @@ fn nothing_is_rolled_back_where_there_is_nothing() {
     session.baton(["clean"]).run().expect(0).prints("nothing to remove");
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
     session.run(&api, ["--task", "Do it", "--phase", "context"]).expect(0);
-    rollback(&session, []).expect(2).reports("nothing to roll back");
-    rollback(&session, ["--undo"]).expect(2).reports("no rollback to undo");
+    rollback(&session, []).expect(2).reports("nothing to undo");
+    rollback(&session, ["--undo"]).expect(2).reports("nothing to bring back");
     session.run(&api, ["--auto-approve"]).expect(0);
     rollback(&session, ["--task", "T9"]).expect(2).reports("written by T1");
     session.baton(["diff", "--task", "T9"]).run().expect(2).reports("no task of the plan");
@@ -311,7 +311,7 @@ fn a_run_at_work_is_not_pulled_the_ground_from_under() {
     rollback(&session, []).expect(1).reports(&format!("pid {pid}"));
     session.baton(["clean"]).run().expect(1).reports(&format!("pid {pid}"));
     running.kill();
-    rollback(&session, []).expect(0).prints("Rolled back: 1 file.");
+    rollback(&session, []).expect(0).prints("Undone: 1 file.");
     assert!(session.text("src/t1.rs").contains("    0"));
 }
 
@@ -329,7 +329,7 @@ fn all_runs_of_a_workflow_are_rolled_back_and_no_other() {
     let api = MessagesApi::start(but(Script::new(), &[&[task_of_t1()], &[own("T2")]]).by(second(2)));
     session.run(&api, ["--auto-approve"]).expect(0);
     assert!(session.text("src/t1.rs").contains("    2\n") && session.text("src/t2.rs").contains("    1\n"));
-    rollback(&session, []).expect(0).prints("Rolled back: 2 files.");
+    rollback(&session, []).expect(0).prints("Undone: 2 files.");
     assert_eq!(session.tree(), before, "the earlier workflow's work stands");
 }
 

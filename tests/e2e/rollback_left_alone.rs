@@ -82,7 +82,7 @@ fn a_workflow_that_is_half_undone_stands_until_the_rest_is_undone_too() {
     let Worked { session, api, before, after, memory } = worked(t2_goes_well(), 0);
     conflict(&session);
     let mine = session.text(FILES[1]);
-    let half = rollback(&session, []).expect(3).prints("Rolled back: 2 files, 1 file left alone.");
+    let half = rollback(&session, []).expect(3).prints("Undone: 2 files, 1 file left alone.");
     let half = half.prints("left alone  src/t2.rs: your edits since touch the same lines");
     let half = half.prints("`baton rollback` again handles it").prints("baton rollback --undo");
     assert!(!half.stdout.contains("waits for your answer"), "{}", half.stdout);
@@ -94,25 +94,25 @@ fn a_workflow_that_is_half_undone_stands_until_the_rest_is_undone_too() {
     assert!(left.contains(FILES[1]) && !left.contains(FILES[0]) && !left.contains("src/t3.rs"), "{left}");
 
     // Nothing is lost by trying again too early.
-    rollback(&session, []).expect(3).prints("Rolled back: 0 files, 1 file left alone.").prints("again handles it");
+    rollback(&session, []).expect(3).prints("Undone: 0 files, 1 file left alone.").prints("again handles it");
     assert_eq!((session.text(FILES[1]), status(&session)["outcome"].clone()), (mine, json!("merged")));
 
     resolve(&session);
-    rollback(&session, []).expect(0).prints("Rolled back: 1 file.").prints("The plan waits for your answer again");
+    rollback(&session, []).expect(0).prints("Undone: 1 file.").prints("The plan waits for your answer again");
     assert_eq!(session.tree(), before);
     for file in ["impl_report.json", "review.json", "approval.json", "round.json"] {
         assert!(!session.exists(&session.memory(file)), "{file} goes with the last of the files");
     }
     assert_eq!(diff(&session), "");
-    rollback(&session, []).expect(2).reports("everything is rolled back already");
+    rollback(&session, []).expect(2).reports("everything is undone already");
 
     // Each step is taken back by itself, the last one first.
-    rollback(&session, ["--undo"]).expect(0).prints("The rollback was undone: 1 file.");
+    rollback(&session, ["--undo"]).expect(0).prints("Brought back: 1 file.");
     assert_eq!(reported(&session, "T1").unwrap(), [FILES[1]]);
     assert_eq!(status(&session)["outcome"], "merged");
-    rollback(&session, ["--undo"]).expect(0).prints("The rollback was undone: 2 files.");
+    rollback(&session, ["--undo"]).expect(0).prints("Brought back: 2 files.");
     assert_eq!((session.tree(), handoffs(&session)), (after.clone(), memory));
-    rollback(&session, ["--undo"]).expect(2).reports("no rollback to undo");
+    rollback(&session, ["--undo"]).expect(2).reports("nothing to bring back");
 
     // It can be done again afterwards.
     rollback(&session, []).expect(0);
@@ -125,7 +125,7 @@ fn the_half_that_was_undone_comes_back_beside_what_the_user_made_of_the_other() 
     let Worked { session, after, memory, .. } = worked(t2_goes_well(), 0);
     conflict(&session);
     rollback(&session, []).expect(3);
-    rollback(&session, ["--undo"]).expect(0).prints("The rollback was undone: 2 files.");
+    rollback(&session, ["--undo"]).expect(0).prints("Brought back: 2 files.");
     resolve(&session);
     assert_eq!((session.tree(), handoffs(&session)), (after, memory));
 }
@@ -136,11 +136,11 @@ fn an_undo_that_leaves_a_file_alone_is_finished_by_the_next() {
     rollback(&session, []).expect(0);
     let mine = session.text(FILES[1]).replace("    0\n", "    7\n");
     session.write(FILES[1], &mine);
-    let half = rollback(&session, ["--undo"]).expect(3).prints("The rollback was undone: 2 files, 1 file left alone.");
+    let half = rollback(&session, ["--undo"]).expect(3).prints("Brought back: 2 files, 1 file left alone.");
     half.prints("`baton rollback --undo` again handles it");
     assert_eq!(session.text(FILES[1]), mine);
     session.write(FILES[1], &before[FILES[1]]);
-    rollback(&session, ["--undo"]).expect(0).prints("The rollback was undone: 1 file.");
+    rollback(&session, ["--undo"]).expect(0).prints("Brought back: 1 file.");
     assert_eq!(session.tree(), after);
 }
 
@@ -148,11 +148,11 @@ fn an_undo_that_leaves_a_file_alone_is_finished_by_the_next() {
 fn a_task_that_is_half_undone_is_undone_by_the_next_rollback_of_it() {
     let Worked { session, before, .. } = worked(t2_goes_well(), 0);
     conflict(&session);
-    let half = rollback(&session, ["--task", "T1"]).expect(3).prints("Rolled back: 1 file, 1 file left alone.");
+    let half = rollback(&session, ["--task", "T1"]).expect(3).prints("Undone: 1 file, 1 file left alone.");
     half.prints("again handles it");
     assert_eq!(reported(&session, "T1"), None, "it is to be done again");
     resolve(&session);
-    rollback(&session, ["--task", "T1"]).expect(0).prints("Rolled back: 1 file.");
+    rollback(&session, ["--task", "T1"]).expect(0).prints("Undone: 1 file.");
     assert_eq!(session.text(FILES[1]).into_bytes(), before[FILES[1]]);
     assert!(session.text("src/t3.rs").contains("    1\n"), "the other task's file stands");
     assert_eq!(status(&session)["next"], "gate");
@@ -174,13 +174,13 @@ fn half_undone_work_that_nobody_judged_waits_at_its_gate_and_is_done_again() {
     let fails = Script::new().on("implement/T2", [blocked("not now")]);
     let Worked { session, before, .. } = worked(fails, 1);
     conflict(&session);
-    rollback(&session, []).expect(3).prints("Rolled back: 1 file, 1 file left alone.").prints("waits for your answer");
+    rollback(&session, []).expect(3).prints("Undone: 1 file, 1 file left alone.").prints("waits for your answer");
     assert_eq!(status(&session)["next"], "gate");
     assert_eq!(reported(&session, "T1"), None, "a task that lost a file does not count as done");
     let left = diff(&session);
     assert!(left.contains(FILES[1]) && !left.contains(FILES[0]), "{left}");
     resolve(&session);
-    rollback(&session, []).expect(0).prints("Rolled back: 1 file.");
+    rollback(&session, []).expect(0).prints("Undone: 1 file.");
     assert_eq!(session.tree(), before);
     assert!(!session.exists(&session.memory("impl_report.json")));
 }

@@ -5,6 +5,7 @@
 use std::process::Command;
 
 use crate::support::session::Session;
+use crate::support::terminal::Terminal;
 
 /// The subcommands, as the help lists them.
 fn subcommands(session: &Session) -> Vec<String> {
@@ -40,6 +41,25 @@ fn each_shell_gets_its_completions() {
     };
     assert_eq!(complete("baton hist", 1), "history");
     assert_eq!(complete("baton run --phase im", 3), "implement");
+}
+
+#[test]
+fn help_is_wrapped_by_words_at_any_width() {
+    let session = Session::new("");
+    for columns in [40, 80] {
+        for name in subcommands(&session) {
+            let mut terminal = Terminal::of_columns(columns);
+            terminal.start(session.baton([name.as_str(), "--help"])).wait().expect(0);
+            terminal.wait_for("Print version");
+            let shown = console::strip_ansi_codes(&String::from_utf8_lossy(&terminal.shown())).replace('\r', "");
+            let is_too_long = |line: &&str| line.chars().count() > usize::from(columns) && line.trim().contains(' ');
+            // The usage line is one that can be copied.
+            let long = shown.lines().filter(|line| !line.starts_with("Usage: ")).find(is_too_long);
+            assert_eq!(long, None, "{name} at {columns}:\n{shown}");
+        }
+    }
+    let help = session.baton(["log", "--help"]).run().expect(0).stdout;
+    assert!(help.contains("elsewhere, as in `baton log > log.md`, it is Markdown. It is"), "{help}");
 }
 
 #[test]

@@ -36,12 +36,25 @@ fn table(workflows: &[PastWorkflow], columns: usize) -> String {
     lines.push(String::new());
     let undo = workflows.iter().find(|past| past.can_undo).map(|past| ("undo", "", past));
     let back = workflows.iter().find(|past| past.can_bring_back).map(|past| ("bring back", " --undo", past));
-    for (what, flag, past) in undo.into_iter().chain(back) {
+    let command = |(what, flag, past): (&str, &str, &PastWorkflow)| {
         let of = if past.current { String::new() } else { format!(" --workflow {}", past.workflow) };
-        lines.push(text::paragraph("", &format!("{what}: baton rollback{of}{flag}"), columns));
-    }
-    lines.push(text::paragraph("", "the conversations of a run: baton log RUN", columns));
+        (format!("baton rollback{of}{flag}"), what.to_owned())
+    };
+    let log = ("baton log RUN".to_owned(), "the conversations of a run".to_owned());
+    let commands: Vec<(String, String)> = undo.into_iter().chain(back).map(command).chain([log]).collect();
+    lines.extend(command_lines(&commands, columns));
     lines.join("\n")
+}
+
+/// Commands with what they do beside them, or below where there is no room; a command stays whole, to be copied.
+fn command_lines(commands: &[(String, String)], columns: usize) -> Vec<String> {
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+    let is_narrow = commands.iter().any(|(_, what)| 4 + width + what.len() > columns);
+    let line = |(command, what): &(String, String)| match is_narrow {
+        true => format!("  {command}\n    {what}"),
+        false => format!("  {command:<width$}  {what}"),
+    };
+    commands.iter().map(line).collect()
 }
 
 fn facts(past: &PastWorkflow) -> Vec<String> {
@@ -91,14 +104,16 @@ mod tests {
         let workflows = [past("20260102-121212-0002", true), past("20260101-121212-0001", false)];
         for columns in [40, 60, 80, 100, 120] {
             let table = table(&workflows, columns);
-            let widest = table.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+            let is_command = |line: &&str| line.starts_with("  baton ");
+            let lines = table.lines().filter(|line| !is_command(line));
+            let widest = lines.map(|line| line.chars().count()).max().unwrap_or_default();
             assert!(widest <= columns, "{widest} of {columns}:\n{table}");
             let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
             for part in [
-                "20260102-121212-0002 2026-01-02 12:12 UTC · rolled back · 2 runs · 3 files · at hand · can be brought back",
+                "20260102-121212-0002 2026-01-02 12:12 UTC · undone · 2 runs · 3 files · at hand · can be brought back",
                 "2 runs (1 removed) · 3 files · can be undone",
-                "undo: baton rollback --workflow 20260101-121212-0001",
-                "bring back: baton rollback --undo",
+                "baton rollback --workflow 20260101-121212-0001 undo baton rollback --undo bring back",
+                "baton log RUN the conversations of a run",
             ] {
                 assert!(words.contains(part), "{part:?} is missing at {columns}:\n{table}");
             }

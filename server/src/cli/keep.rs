@@ -1,4 +1,4 @@
-//! `baton keep`: changes that rollbacks pass over.
+//! `baton keep`: hunks that rollbacks pass over.
 
 use super::args::KeepArgs;
 use super::failure::Failure;
@@ -17,7 +17,7 @@ pub(super) fn keep(start: &Start<'_>, args: &KeepArgs) -> Result<u8, Failure> {
     let kept = workflow::keep(&store, &session.workspace, &file, &args.hunks)?;
     let hunks = text::count(kept.len(), "hunk");
     let message = format!(
-        "Kept: {hunks} of {}. A rollback passes over what is kept; `baton rollback --hunk ID` undoes it all the same.",
+        "Kept: {hunks} of {}. `baton rollback` passes over what is kept; with --hunk ID it undoes that hunk all the same.",
         text::safe_line(file.as_str())
     );
     print(&message_lines(&message).join("\n"))?;

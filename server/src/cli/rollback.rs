@@ -12,7 +12,7 @@ use crate::workflow::{self, RollbackNote, RollbackOutcome, RollbackReport, Rollb
 pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else {
-        return Err(Failure::usage("there is nothing to roll back: nothing has been run here yet"));
+        return Err(Failure::usage("there is nothing to undo: nothing has been run here yet"));
     };
     let file = args.file.as_deref().map(|file| session.file(file)).transpose()?;
     let RollbackArgs { workflow, task, hunks, dry_run, undo, .. } = args;
@@ -47,7 +47,7 @@ fn note_line(note: &RollbackNote, request: &RollbackRequest) -> Option<String> {
         RollbackNote::GateAgain => "The plan waits for your answer again.".to_owned(),
         // Of the workflow at hand the ways on say it.
         RollbackNote::CanBeUndone if request.workflow.is_some() => {
-            format!("`baton rollback{} --undo` takes that back.", of_workflow(request))
+            format!("`baton rollback{} --undo` brings it back.", of_workflow(request))
         }
         RollbackNote::CanBeUndone => return None,
         RollbackNote::Other(note) => text::safe_line(note),
@@ -81,8 +81,8 @@ fn summary_line(report: &RollbackReport, request: &RollbackRequest) -> String {
     let done = report.files.len() - left;
     let verb = match (request.dry_run, request.undo) {
         (true, _) => "Nothing was written. It would come to",
-        (false, true) => "The rollback was undone:",
-        (false, false) => "Rolled back:",
+        (false, true) => "Brought back:",
+        (false, false) => "Undone:",
     };
     let left = match left {
         0 => String::new(),

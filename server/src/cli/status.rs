@@ -65,7 +65,11 @@ fn status_text(status: &Status, columns: usize) -> String {
         // What the state says already is not said again.
         let is_said = status.summary.contains(phase.message.trim()) || phase.message == phase.status.to_string();
         let message = if is_said { String::new() } else { text::safe_line(&phase.message) };
-        lines.push(row(&format!("{:<width$} {:<12} {took:>8}  ", phase.phase, phase.status), &message, columns));
+        lines.push(below_or_beside(
+            &format!("{:<width$} {:<12} {took:>8}  ", phase.phase, phase.status),
+            &message,
+            columns,
+        ));
     }
     if !status.tasks.is_empty() {
         lines.push(String::new());
@@ -73,7 +77,7 @@ fn status_text(status: &Status, columns: usize) -> String {
             let said = task.activity.as_ref().map(|activity| format!(" · {}", text::safe_line(activity)));
             let title = format!("{}{}", text::safe_line(&task.title), said.unwrap_or_default());
             let state = task.status.to_string().replace('_', " ");
-            lines.push(row(&format!("{:<10} {state:<12} ", task.id), &title, columns));
+            lines.push(below_or_beside(&format!("{:<10} {state:<12} ", task.id), &title, columns));
             let attempts: Vec<String> = task.attempts.iter().map(Attempt::words).collect();
             let said = (!attempts.is_empty()).then(|| text::paragraph("  attempts: ", &attempts.join(", "), columns));
             lines.extend(said);
@@ -99,7 +103,7 @@ fn status_text(status: &Status, columns: usize) -> String {
     lines.extend(status.gate.iter().flat_map(|gate| gate_lines(gate, columns)));
     lines.push(String::new());
     if !status.faults.is_empty() {
-        lines.extend(status.faults.iter().map(fault_line));
+        lines.extend(status.faults.iter().map(|fault| text::paragraph("", &fault_line(fault), columns)));
         lines.push(String::new());
     }
     lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), columns)));
@@ -110,11 +114,23 @@ fn status_text(status: &Status, columns: usize) -> String {
     lines.join("\n")
 }
 
+/// A row of a table whose columns stay in line also where there is no room for the text beside them: it stands below then.
+fn below_or_beside(head: &str, text: &str, columns: usize) -> String {
+    const LEAST: usize = 30;
+    let width = head.chars().count();
+    match width > columns || width + LEAST <= columns || text.is_empty() {
+        true => row(head, text, columns),
+        false => format!("{}\n{}", head.trim_end(), text::paragraph("  ", text, columns)),
+    }
+}
+
 /// What should be known before answering the gate; plan.md has the rest.
 fn gate_lines(gate: &GateContent, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new(), format!("Plan  {}", gate.plan_sha256)];
-    let line =
-        |what: &str, path: &str, task: &str| format!("! {what}: {} ({})", text::safe_line(path), text::safe_line(task));
+    let line = |what: &str, path: &str, task: &str| {
+        let (path, task) = (text::safe_line(path), text::safe_line(task));
+        text::paragraph("! ", &format!("{what}: {path} ({task})"), columns)
+    };
     let what = |never| if never { "never written" } else { "protected" };
     lines.extend(gate.protected.iter().map(|file| line(what(file.never), &file.path, &file.task)));
     lines.extend(gate.flagged.iter().map(|file| line(&file.reason, &file.path, &file.task)));
@@ -151,6 +167,15 @@ mod tests {
                 assert!(told.contains(&check.check.name) && told.contains(&check.check.details()), "{name}: {text}");
             }
         }
+    }
+
+    #[test]
+    fn columns_stay_in_line_where_there_is_no_room_beside_them() {
+        let head = format!("{:<10} {:<12} ", "T1", "running");
+        assert_eq!(below_or_beside(&head, "Add a flag", 80), "T1         running      Add a flag");
+        assert_eq!(below_or_beside(&head, "Add a flag", 40), "T1         running\n  Add a flag");
+        assert_eq!(below_or_beside(&head, "", 40), "T1         running");
+        assert_eq!(below_or_beside(&head, "Add a flag", 20), "T1 running\n  Add a flag", "too narrow for columns");
     }
 
     #[test]

@@ -377,7 +377,7 @@ fn what_was_reset_is_history_and_no_part_of_the_next_workflow() {
     let LastVersion { session, .. } = open("reset");
     let left = tree(&session);
     assert_eq!(left, with_done("123"), "files stay as they are");
-    session.baton(["rollback"]).run().expect(2).reports("nothing to roll back");
+    session.baton(["rollback"]).run().expect(2).reports("nothing to undo");
     assert_eq!(session.baton(["diff"]).run().expect(0).stdout, "");
     let server = Asked::of(another_way(t3_fix()));
     baton(&session, &server.api, &["run"]).expect(2).reports("there is no task");
@@ -395,7 +395,7 @@ fn a_rollback_is_undone_or_followed_by_another_try() {
     assert_eq!(tree(&session), before());
     session.baton(["rollback", "--undo"]).run().expect(0);
     assert_eq!((tree(&session), &status(&session)["outcome"]), (with_done("123"), &json!("merged")));
-    session.baton(["rollback", "--undo"]).run().expect(2).reports("no rollback to undo");
+    session.baton(["rollback", "--undo"]).run().expect(2).reports("nothing to bring back");
     is_undone(&session, &before(), &with_done("123"));
 
     let session = merges("rolled-back", goes_well(), &[&T1, &T2, &T3, &REVIEW], "123");

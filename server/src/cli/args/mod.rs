@@ -25,14 +25,15 @@ use crate::workflow::{CONTEXT, IMPLEMENT, Phases};
 pub struct Args {
     /// The workspace: the folder the agents work in [default: the first folder upwards, short of your home, that
     /// has .agent_memory, baton.toml or .git; else the current folder]
-    #[arg(long, global = true, value_name = "DIR", allow_hyphen_values = true)]
+    #[arg(long, global = true, value_name = "DIR", allow_hyphen_values = true, display_order = 900)]
     pub workspace: Option<PathBuf>,
     /// Write colours, in a diff too, where the output goes to a terminal, always, or never; NO_COLOR, FORCE_COLOR,
     /// CLICOLOR and CLICOLOR_FORCE in the environment count without it
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true,
+          display_order = 900)]
     pub color: ColorChoice,
     /// Print what is longer than the screen at once, not by BATON_PAGER, PAGER or less
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub no_pager: bool,
     /// What to do.
     #[command(subcommand)]
@@ -73,7 +74,7 @@ pub enum Command {
     /// Show the conversations of a run: what models were given, said and did, and what came of it
     #[command(after_help = LOG_HELP)]
     Log(LogArgs),
-    /// Keep the changes to a file, or one hunk of them: a rollback that doesn't name it passes it over
+    /// Keep the hunks of a file, or one of them: `baton rollback` passes them over unless it names them
     Keep(KeepArgs),
     /// Undo what the workflow did to your files; what you edited since is kept
     Rollback(RollbackArgs),
@@ -248,7 +249,7 @@ pub struct DismissArgs {
 /// Arguments of `baton restore`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct RestoreArgs {
-    /// The dismissed issues
+    /// The dismissed issues; `baton status` lists them with their ids
     #[arg(value_name = "ID", required = true, value_delimiter = ',', value_parser = issue_id)]
     pub ids: Vec<String>,
 }
@@ -310,7 +311,7 @@ pub struct RollbackArgs {
     /// Only tell what would become of each file
     #[arg(long)]
     pub dry_run: bool,
-    /// Undo the last rollback
+    /// Bring back what the last `baton rollback` undid
     #[arg(long, conflicts_with_all = ["task", "file", "hunks"])]
     pub undo: bool,
 }
@@ -504,13 +505,38 @@ impl Args {
         let schema = PossibleValuesParser::new(schemas.chain(SETTINGS_SCHEMAS.map(|(name, _)| name)));
         let order: Vec<&str> = phases.names().map(PhaseName::as_str).collect();
         let about = format!("One coding task through {}: {}", text::count(order.len(), "agent"), order.join(", "));
-        Self::command()
+        reflowed(Self::command())
+            .max_term_width(100)
             .styles(super::color::clap_styles())
             .about(about.clone())
-            .long_about(format!("{about}.\n\n{HOW_IT_WORKS}"))
+            .long_about(format!("{about}.\n\n{}", paragraphs(HOW_IT_WORKS)))
             .mut_subcommand("run", |run| run.mut_arg("phase", |arg| arg.value_parser(phase)))
             .mut_subcommand("schema", |command| command.mut_arg("name", |arg| arg.value_parser(schema)))
     }
+}
+
+/// The same command with help that a terminal of any width wraps: the lines of a paragraph are joined, and those of a table,
+/// which are indented, stay.
+fn reflowed(command: clap::Command) -> clap::Command {
+    let command = match command.get_after_help().map(ToString::to_string) {
+        Some(help) => command.after_help(paragraphs(&help)),
+        None => command,
+    };
+    command.mut_subcommands(reflowed)
+}
+
+fn paragraphs(help: &str) -> String {
+    let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+    let mut joined = String::new();
+    for (line, next) in help.lines().zip(help.lines().skip(1).map(Some).chain([None])) {
+        joined.push_str(line);
+        joined.push_str(match next {
+            Some(next) if is_prose(line) && is_prose(next) => " ",
+            Some(_) => "\n",
+            None => "",
+        });
+    }
+    joined
 }
 
 impl Command {

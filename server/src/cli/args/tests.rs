@@ -49,7 +49,7 @@ fn the_workspace_may_stand_before_or_after_the_subcommand() {
     for line in ["baton --workspace w status --json", "baton status --json --workspace w"] {
         let args = parse(line).unwrap();
         assert_eq!(args.workspace, Some(PathBuf::from("w")));
-        assert_eq!(args.command, Command::Status(StatusArgs { json: true }));
+        assert_eq!(args.command, Command::Status(StatusArgs { json: true, watch: false }));
     }
 }
 

@@ -82,7 +82,7 @@ pub(crate) async fn roll_back(
         return Err(Refused::RunActive(run));
     }
     let report = folder.with_files(move |files| {
-        let nothing = || Refused::Usage("there is nothing to roll back: nothing has been run here yet".to_owned());
+        let nothing = || Refused::Usage("there is nothing to undo: nothing has been run here yet".to_owned());
         let store = files.memory()?.ok_or_else(nothing)?;
         let request = request(files)?;
         Ok((workflow::rollback(&store, &files.workspace, &request)?, request))

@@ -204,8 +204,12 @@ pub fn changes(store: &Store, workspace: &Workspace, task: Option<&str>) -> Resu
     let published = || -> Result<bool, MemoryError> {
         Ok(journal(store)?.iter().any(|publish| publish.record.task == task && publish.record.reversal.is_none()))
     };
-    if !store.inspect()?.0.plan.as_ref().is_some_and(known) && !published()? {
-        return Err(StartError::Usage(format!("{task} is no task of the plan; `baton status` lists them")));
+    let plan = store.inspect()?.0.plan;
+    if !plan.as_ref().is_some_and(known) && !published()? {
+        let ids: Vec<&str> = plan.iter().flat_map(|plan| &plan.plan.tasks).map(|task| task.id.as_str()).collect();
+        let there_are =
+            if ids.is_empty() { "there is none".to_owned() } else { format!("there are {}", ids.join(", ")) };
+        return Err(StartError::Usage(format!("{task} is no task of the plan; {there_are}")));
     }
     Ok(Changes::of_task(store, workspace, task)?)
 }

@@ -55,20 +55,20 @@ pub(super) fn of_rollback(
     let standing = in_effect(journal);
     let RollbackRequest { task, file, .. } = request;
     if standing.is_empty() && is_undone && request.workflow.is_some() {
-        return usage("everything that workflow wrote is rolled back already; that can be taken back".to_owned());
+        return usage("everything that workflow wrote is undone already; it can be brought back".to_owned());
     }
     if standing.is_empty() && is_undone {
-        return usage("everything is rolled back already; `baton rollback --undo` takes that back".to_owned());
+        return usage("everything is undone already; `baton rollback --undo` brings it back".to_owned());
     }
     if standing.is_empty() {
-        return usage("there is nothing to roll back: no file is as an agent of this workflow left it".to_owned());
+        return usage("there is nothing to undo: no file is as an agent of this workflow left it".to_owned());
     }
     let tasks: BTreeSet<&str> = standing.iter().map(|publish| publish.record.task.as_str()).collect();
     if let Some(task) = task
         && !tasks.contains(task.as_str())
     {
         let known: Vec<&str> = tasks.into_iter().collect();
-        return usage(format!("there is nothing of {task} to roll back; files were written by {}", known.join(", ")));
+        return usage(format!("there is nothing of {task} to undo; files were written by {}", known.join(", ")));
     }
     let publishes: Vec<(bool, Publish)> = standing
         .into_iter()
@@ -106,7 +106,7 @@ pub(super) fn of_undo(journal: Vec<Publish>) -> Result<Scope, StartError> {
     for publish in journal.iter().rev() {
         let Some(reversal) = &publish.record.reversal else {
             return Err(StartError::Usage(
-                "there is no rollback to undo: agents have written since, or none was made".to_owned(),
+                "there is nothing to bring back: agents have written since, or nothing was undone".to_owned(),
             ));
         };
         let mut paths = paths_in_effect(&journal, publish);
@@ -126,7 +126,7 @@ pub(super) fn of_undo(journal: Vec<Publish>) -> Result<Scope, StartError> {
             });
         }
     }
-    Err(StartError::Usage("there is no rollback to undo".to_owned()))
+    Err(StartError::Usage("there is nothing to bring back: nothing was undone".to_owned()))
 }
 
 pub(super) fn made_folders(journal: &[Publish]) -> BTreeSet<RepoPath> {

@@ -28,7 +28,7 @@ pub struct PastWorkflow {
     pub outcome: Option<Outcome>,
     /// When something last happened in it.
     pub at: Timestamp,
-    /// Files that its agents wrote, those included that were rolled back.
+    /// Files that its agents wrote, those included that were undone.
     pub files: usize,
     /// Whether it is the one at hand.
     pub current: bool,
@@ -48,6 +48,7 @@ impl PastWorkflow {
         match self.outcome {
             None => "no end".to_owned(),
             Some(Outcome::Merged) => "approved".to_owned(),
+            Some(Outcome::RolledBack) => "undone".to_owned(),
             Some(other) => other.to_string().replace('_', " "),
         }
     }
