@@ -78,6 +78,8 @@ pub(super) fn nearest<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>
     };
     let mut scored: Vec<(f64, &str)> = candidates.map(|candidate| (near(candidate), candidate)).collect();
     scored.retain(|(score, _)| *score > NEAR);
+    // Of equals the last one counts.
+    scored.reverse();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     scored.into_iter().take(most).map(|(_, candidate)| candidate).collect()
 }

@@ -29,8 +29,14 @@ pub struct Args {
     pub workspace: Option<PathBuf>,
     /// Write colours, in a diff too, where the output goes to a terminal, always, or never; NO_COLOR, FORCE_COLOR,
     /// CLICOLOR and CLICOLOR_FORCE in the environment count without it
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true,
-          display_order = 900)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        display_order = 900
+    )]
     pub color: ColorChoice,
     /// Print what is longer than the screen at once, not by BATON_PAGER, PAGER or less
     #[arg(long, global = true, display_order = 900)]
