@@ -97,7 +97,7 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
     let report = session.baton(["doctor", "--model", "balanced=anthropic:claude-opus-5-5"]).api(&api).run().expect(0);
     report
         .prints("balanced anthropic:claude-opus-5-5")
-        .prints("models.balanced          anthropic:claude-opus-5-5 (from --model)");
+        .prints("models.balanced          anthropic:claude-opus-5-5 (--model)");
 
     // After a run there is a memory folder too.
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));

@@ -156,7 +156,7 @@ fn a_wrong_id_names_those_there_are_and_removed_runs_are_said() {
         .reports(one);
     rollback(&session, ["--workflow", "2"]).expect(2).reports("several workflows begin with 2");
     let table = session.baton(["history"]).run().expect(0).stdout;
-    assert!(table.contains("1 run (1 removed)") && table.contains("undo: baton rollback\n"), "{table}");
+    assert!(table.contains("1 run (1 removed)") && table.contains("  baton rollback  undo\n"), "{table}");
 }
 
 #[test]

@@ -76,12 +76,20 @@ fn step(call: &str, result: &str, columns: usize, look: Look) -> String {
     if call.is_empty() {
         return text::paragraph("  · ", result, columns);
     }
-    let line = format!("  · {}", look.paint(CYAN, &call));
+    let line = step_line(&call, columns, look);
     match text::safe_line(result) {
         result if result.is_empty() => line,
         result if call.chars().count() + result.chars().count() + 6 <= columns => format!("{line}  {result}"),
         result => format!("{line}\n{}", text::paragraph("    ", &result, columns)),
     }
+}
+
+/// A call behind its bullet, wrapped by words. Each line is painted by itself.
+fn step_line(call: &str, columns: usize, look: Look) -> String {
+    const BULLET: &str = "  · ";
+    let wrapped = text::paragraph("    ", call, columns);
+    let paint = |line: &str| look.paint(CYAN, line.trim_start());
+    format!("{BULLET}{}", wrapped.lines().map(paint).collect::<Vec<_>>().join("\n    "))
 }
 
 fn indented(lines: &str) -> impl Iterator<Item = String> {
@@ -106,12 +114,14 @@ mod tests {
                 call: "search \"a long pattern\" in src".to_owned(),
                 result: "12 lines, 400 bytes".to_owned(),
             },
+            LogBlock::Step { call: "search \"a pattern of several words\" in tests".to_owned(), result: String::new() },
             LogBlock::Lines { language: "diff", text: "-a\n+b".to_owned() },
         ];
         let drawn = console::strip_ansi_codes(&drawn(&blocks, 40, Look::Color)).into_owned();
         let expected = "Run 1\nSome words that are longer than forty\ncolumns are.\nFirst I look.\n```\nlet a_long_line = \
                         of_code_that_stays_whole_anyway();\n```\n  · read_file src/a.rs 1–9  9 lines\n  · search \"a long \
-                        pattern\" in src\n    12 lines, 400 bytes\n    -a\n    +b";
+                        pattern\" in src\n    12 lines, 400 bytes\n  · search \"a pattern of several words\"\n    in \
+                        tests\n    -a\n    +b";
         assert_eq!(drawn, expected);
         assert!(!drawn.contains(['\u{1b}', '\u{7}']));
     }
