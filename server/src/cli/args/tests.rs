@@ -137,7 +137,7 @@ fn a_text_may_begin_with_a_dash() {
         );
     }
     match Args::from_words(["baton", "rollback", "--file", "-x.rs", "--workspace", "-w"], &phases()).unwrap() {
-        Args { workspace: Some(folder), command: Command::Rollback(rollback) } => {
+        Args { workspace: Some(folder), command: Command::Rollback(rollback), .. } => {
             assert_eq!((rollback.file, folder), (Some("-x.rs".into()), "-w".into()));
         }
         other => panic!("{other:?}"),

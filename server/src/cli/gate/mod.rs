@@ -194,14 +194,14 @@ impl TerminalApprover {
 
     /// A question that may be longer than a line; the answer is typed behind it. `None` is the end of the input.
     async fn ask_in_words(&self, question: &str) -> io::Result<Option<String>> {
-        let question = text::paragraph("", question.trim_end(), self.appearance.width);
+        let question = text::rewrapped(question.trim_end(), self.appearance.width);
         let (before, prompt) = question.rsplit_once('\n').map_or(("", &*question), |(before, prompt)| (before, prompt));
         self.write(&if before.is_empty() { "\n".to_owned() } else { format!("\n{before}\n") })?;
-        self.ask(&format!("{prompt} ")).await
+        self.typed(&format!("{prompt} ")).await
     }
 
     /// Read what is typed behind this prompt.
-    async fn ask(&self, prompt: &str) -> io::Result<Option<String>> {
+    async fn typed(&self, prompt: &str) -> io::Result<Option<String>> {
         if !self.lines.show_prompts() {
             self.write(prompt)?;
         }
@@ -237,7 +237,7 @@ impl TerminalApprover {
             ),
         };
         self.say(&question)?;
-        let Some(line) = self.ask("> ").await? else { return self.no_answer().map(Some) };
+        let Some(line) = self.typed("> ").await? else { return self.no_answer().map(Some) };
         let feedback = text::safe_line(&line);
         let goes_back = if notes == 0 { feedback.is_empty() } else { feedback == "-" };
         Ok((!goes_back).then_some(GateAnswer::Revise { feedback }))
@@ -267,7 +267,7 @@ impl TerminalApprover {
         let plan = text::safe_line(plan_json);
         let Some(editor) = &self.editor else {
             self.say(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter."))?;
-            return match self.ask("> ").await? {
+            return match self.typed("> ").await? {
                 Some(_) => Ok(Some(GateAnswer::Edited)),
                 None => self.no_answer().map(Some),
             };

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Write};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reedline::{
     Emacs, FileBackedHistory, History, HistoryItem, KeyCode, KeyModifiers, Prompt, PromptEditMode, PromptHistorySearch,
@@ -56,7 +57,7 @@ impl LineEditor {
                 }
                 Ok(Signal::ExternalBreak(_)) => return Typed::Withdrawn,
                 // Continued, the prompt is drawn again with what was typed.
-                Ok(_) => raise(Key::Suspend),
+                Ok(_) => suspend(),
                 Err(error) => {
                     tracing::debug!("the line cannot be edited: {error}");
                     return plain(prompt.0);
@@ -103,6 +104,26 @@ fn plain(prompt: &str) -> Typed {
     match out.write_all(prompt.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => whole_line(&mut BufReader::with_capacity(1, io::stdin())),
         Err(_) => Typed::End,
+    }
+}
+
+/// Stop this job, and return when it goes on: a prompt drawn before would be drawn over by the shell.
+fn suspend() {
+    const STEP: Duration = Duration::from_millis(10);
+    let continued = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    let registered = signal_hook::flag::register(signal_hook::consts::SIGCONT, continued.clone());
+    raise(Key::Suspend);
+    // The signal may reach another thread first. It has no effect where there is no shell that could continue the job.
+    for _ in 0..20 {
+        if continued.load(Ordering::Relaxed) {
+            break;
+        }
+        std::thread::sleep(STEP);
+    }
+    #[cfg(unix)]
+    if let Ok(id) = registered {
+        signal_hook::low_level::unregister(id);
     }
 }
 

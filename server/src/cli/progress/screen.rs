@@ -143,9 +143,12 @@ mod tests {
         written: Mutex<String>,
     }
 
-    impl TermLike for Arc<Paper> {
+    #[derive(Debug)]
+    struct Roll(Arc<Paper>);
+
+    impl TermLike for Roll {
         fn width(&self) -> u16 {
-            *self.width.lock().unwrap()
+            *self.0.width.lock().unwrap()
         }
         fn move_cursor_up(&self, _: usize) -> io::Result<()> {
             panic!("the screen counts for itself")
@@ -163,7 +166,7 @@ mod tests {
             Ok(())
         }
         fn write_str(&self, text: &str) -> io::Result<()> {
-            self.written.lock().unwrap().push_str(text);
+            self.0.written.lock().unwrap().push_str(text);
             Ok(())
         }
         fn clear_line(&self) -> io::Result<()> {
@@ -178,9 +181,9 @@ mod tests {
     fn the_rows_are_counted_by_the_width_there_is() {
         let paper = Arc::new(Paper { width: Mutex::new(40), ..Paper::default() });
         let continued = Arc::new(AtomicBool::new(false));
-        let mut screen = Screen::new(paper.clone(), continued.clone());
+        let mut screen = Screen::new(Roll(paper.clone()), continued.clone());
         screen.breaks_anew = true;
-        let draw = |screen: &Screen<Arc<Paper>>, lines: &[String]| {
+        let draw = |screen: &Screen<Roll>, lines: &[String]| {
             for line in lines {
                 screen.write_str(line).unwrap();
                 screen.write_str("      ").unwrap();
