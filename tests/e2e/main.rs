@@ -4,6 +4,7 @@
 
 mod accept;
 mod anthropic;
+mod at_a_terminal;
 mod bad_input;
 mod caching;
 mod check_trust;

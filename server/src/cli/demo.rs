@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::args::DemoArgs;
 use super::failure::Failure;
 use super::gate;
-use super::output::{columns, exit_code_after, print, tell};
+use super::output::{columns, exit_code_after, message_lines, print, tell};
 use super::progress::{Progress, Style};
 use super::run::{EndReport, drive, exit_code};
 use super::runtime::block_on;
@@ -72,8 +72,9 @@ fn play(table: &'static Table) -> Result<u8, Failure> {
     let request = Goal::of_task(SAMPLE_TASK.trim()).into();
     let end = block_on(drive(engine, request, None, Some(progress)))??;
     let changes = changes(&workspace, &store)?;
-    let printed =
-        print(&changes).and_then(|()| report.print_end_only(&end)).and_then(|()| print(&closing_text(&folder)));
+    let printed = print(&changes)
+        .and_then(|()| report.print_end_only(&end))
+        .and_then(|()| print(&message_lines(&closing_text(&folder)).join("\n")));
     exit_code_after(exit_code(&end.1), printed)
 }
 

@@ -245,7 +245,7 @@ pub(super) const OWNED: [Owned; 7] = [
     },
     Owned {
         what: "the terminal",
-        paths: &["clap", "clap_complete", "clap_mangen", "console", "indicatif"],
+        paths: &["anstream", "anstyle", "clap", "clap_complete", "clap_mangen", "console", "indicatif", "reedline"],
         owners: &[("cli/", "it talks to a person at a terminal")],
         open_to_tests: false,
         instead: "return what is to be shown, and show it in `cli`",

@@ -240,6 +240,18 @@ impl Session {
         Baton { command }
     }
 
+    /// A shell with job control at the terminal that it is started on, whose `baton` is the program.
+    #[cfg(unix)]
+    pub fn in_shell(&self, commands: &str) -> Baton {
+        let mut path = self.program.parent().expect("a folder").as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait", "sh", "-mc", commands]).current_dir(&self.workspace);
+        command.env_clear().envs(self.environment()).env("PATH", path);
+        Self::adopt(command)
+    }
+
     /// The environment of this user: a home of their own, and nothing else of ours.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let inherited =

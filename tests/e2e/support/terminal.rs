@@ -13,6 +13,9 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::session::{Baton, Running};
 
+/// How long what is typed takes to be shown, where it is.
+const SOON: Duration = Duration::from_secs(2);
+
 /// How long a test waits for what must appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,11 +45,15 @@ impl Terminal {
 
     /// One of another width.
     pub fn of_columns(columns: u16) -> Self {
+        Self::sized(40, columns)
+    }
+
+    /// One of another size.
+    pub fn sized(rows: u16, columns: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&master).expect("a pseudo-terminal");
         unlockpt(&master).expect("a pseudo-terminal");
-        let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&master, size).expect("a size");
+        tcsetwinsize(&master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
         let keyboard = File::from(master);
         Self { keyboard, path: name.into(), screen: Arc::default(), seen: 0 }
@@ -55,7 +62,8 @@ impl Terminal {
     /// Start a program here: its standard input, output and error.
     pub fn start(&mut self, baton: Baton) -> Running {
         let stream = || Stdio::from(self.open());
-        let running = baton.env("TERM", "xterm-256color").streams(stream(), stream(), stream()).start();
+        let running =
+            baton.env("TERM", "xterm-256color").env("PAGER", "cat").streams(stream(), stream(), stream()).start();
         let mut eye = self.keyboard.try_clone().expect("a handle");
         let mut answers = self.keyboard.try_clone().expect("a handle");
         let screen = self.screen.clone();
@@ -80,6 +88,45 @@ impl Terminal {
     /// Type a line and press Enter.
     pub fn type_line(&mut self, line: &str) {
         self.keyboard.write_all(format!("{line}\n").as_bytes()).expect("a terminal");
+        if !line.is_empty() {
+            self.look_past(&format!("{line}\n"));
+        }
+    }
+
+    /// Look past what was typed, with which a prompt may have been drawn again, where that is shown at all.
+    fn look_past(&mut self, typed: &str) {
+        let seen = self.seen;
+        let end = |shown: &[u8]| {
+            let text = plain(shown);
+            text.get(seen..).and_then(|text| text.find(typed)).map(|at| seen + at + typed.len())
+        };
+        let shown = self.screen.shown.lock().unwrap();
+        let is_missing = |shown: &mut Vec<u8>| end(shown).is_none();
+        let (shown, _) = self.screen.news.wait_timeout_while(shown, SOON, is_missing).unwrap();
+        self.seen = end(&shown).unwrap_or(seen);
+    }
+
+    /// Press these keys.
+    pub fn keys(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).expect("a terminal");
+    }
+
+    /// Give it another size, which the program is told.
+    pub fn resize(&mut self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.keyboard, size).expect("a size");
+    }
+
+    /// Wait until live rows were drawn again twice, so that the second time began after this call.
+    #[track_caller]
+    pub fn wait_for_drawing(&mut self) {
+        let begins = b"\x1b[J";
+        let drawn = |shown: &[u8]| shown.windows(begins.len()).filter(|window| window == begins).count();
+        let shown = self.screen.shown.lock().unwrap();
+        let before = drawn(&shown);
+        let (shown, waited) =
+            self.screen.news.wait_timeout_while(shown, PATIENCE, |shown| drawn(shown) < before + 2).unwrap();
+        assert!(!waited.timed_out(), "nothing is drawn:\n{}", plain(&shown));
     }
 
     /// Press a key.

@@ -61,6 +61,9 @@ pub(super) fn as_text(gate: &Gate) -> String {
     gate_view(gate, Appearance::of_stderr())
 }
 
+/// Columns behind a question.
+const ANSWER: usize = 8;
+
 const PROMPT: &str = "[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Enter >";
 
 const FAULTY_PROMPT: &str = "[e]dit  [c]hanges (have another plan made)  [r]eject, then Enter >";
@@ -194,7 +197,8 @@ impl TerminalApprover {
 
     /// A question that may be longer than a line; the answer is typed behind it. `None` is the end of the input.
     async fn ask_in_words(&self, question: &str) -> io::Result<Option<String>> {
-        let question = text::rewrapped(question.trim_end(), self.appearance.width);
+        // A few columns are left for the answer.
+        let question = text::rewrapped(question.trim_end(), self.appearance.width.saturating_sub(ANSWER));
         let (before, prompt) = question.rsplit_once('\n').map_or(("", &*question), |(before, prompt)| (before, prompt));
         self.write(&if before.is_empty() { "\n".to_owned() } else { format!("\n{before}\n") })?;
         self.typed(&format!("{prompt} ")).await

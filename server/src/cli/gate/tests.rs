@@ -101,8 +101,9 @@ impl Screen {
     /// What stands below the plan, each prompt as `>>>`.
     fn talk(&self) -> String {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let (_, talk) = text.split_once(PROMPT).unwrap();
-        talk.replace(PROMPT, "\n>>>\n")
+        let prompt = format!("\n{PROMPT} ");
+        let (_, talk) = text.split_once(&prompt).unwrap();
+        talk.replace(&prompt, "\n>>>\n")
     }
 }
 

@@ -132,7 +132,7 @@ fn every_running_task_has_its_line_and_finished_ones_stay() {
         expect![[r#"
               ✓ T2     8.0 s  Do T2 · 2 files
               ✗ T3     8.0 s  Do T3 · the model gave up: no answer after
-             5 attempts
+                              5 attempts
             ⠋ implement  1 m 20 s  1 of 3 tasks done
               ⠋ T1  1 m 19 s  Do T1 · editing src/a.rs
               900 tokens
@@ -146,7 +146,7 @@ fn every_running_task_has_its_line_and_finished_ones_stay() {
         expect![[r#"
               ✓ T2     8.0 s  Do T2 · 2 files
               ✗ T3     8.0 s  Do T3 · the model gave up: no answer after
-             5 attempts
+                              5 attempts
             – implement  1 m 15 s  T2 written (2 files)
         "#]],
     );
@@ -264,18 +264,41 @@ fn a_log_tells_of_progress_only_what_is_worth_a_line() {
 }
 
 #[test]
-fn a_message_that_has_no_room_ends_with_a_mark() {
+fn a_narrow_terminal_has_what_is_said_below_and_a_mark_where_it_ends() {
     let (progress, terminal) = live_with(0, 40, &[]);
     progress.on(&event(0, "implement started", "Implementing 2 tasks"));
     progress.on(&event(0, "implement/T1 started", "Trim the name that was given"));
-    let drawn: Vec<String> = {
-        if let View::Live(live) = &lock(&progress.inner).view {
-            live.all_bars().for_each(indicatif::ProgressBar::force_draw);
-        }
-        terminal.contents().lines().map(str::to_owned).collect()
-    };
-    assert!(drawn[0].ends_with("Implementing 2 t…"), "{drawn:?}");
-    assert!(drawn[1].ends_with('…') && drawn.iter().all(|line| line.chars().count() <= 40), "{drawn:?}");
+    progress.on(&event(0, "implement/T2 started", "Greet with the name that was given, and nobody without"));
+    let waits = "Anthropic API: rate limit (429); waiting 8 s, try 2";
+    progress.on(&failed(0, "implement/T1 progress", waits, "rate limit (429)"));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+            ⠋ implement       0 s
+                Implementing 2 tasks
+              ⠋ T1       0 s
+                  Anthropic API: rate limit (429);…
+              ⠋ T2       0 s
+                  Greet with the name that was…
+        "#]],
+    );
+    progress.on(&failed(0, "implement/T1 failed", "the model gave up", "no answer after 5 attempts"));
+    progress.on(&event(0, "implement/T2 done", "2 files"));
+    progress.on(&event(0, "implement done", ""));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+              ✗ T1     0.0 s  Trim the name that
+                  was given · the model gave up: no
+                  answer after 5 attempts
+              ✓ T2     0.0 s  Greet with the name
+                  that was given, and nobody without
+                  · 2 files
+            ✓ implement     0.0 s
+        "#]],
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::cli::failure::Failure;
 use crate::cli::gate;
+use crate::cli::output::stderr_columns;
+use crate::text;
 
 /// Ask at the terminal; only a yes is one.
 pub(super) fn is_yes(question: &str) -> Result<bool, Failure> {
@@ -15,6 +17,9 @@ pub(super) fn typed(question: &str) -> Result<String, Failure> {
     // What was typed before the question was on screen does not answer it.
     gate::discard_typed_input();
     let mut out = io::stderr();
+    // A few columns are left for the answer.
+    let wrapped = stderr_columns().map(|columns| text::rewrapped(question.trim_end(), columns.saturating_sub(8)) + " ");
+    let question = wrapped.as_deref().unwrap_or(question);
     write!(out, "{question}")?;
     out.flush()?;
     let mut line = String::new();
