@@ -19,6 +19,7 @@ mod events;
 mod failure;
 pub mod gate;
 mod history;
+mod init;
 mod issue;
 mod keep;
 mod last_line;
@@ -99,6 +100,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Doctor(args) => doctor::doctor(&start, &args),
         Command::Config(args) => config::config(&start, &args),
         Command::Schema(schema) => schema::schema(&phases, &schema.name),
+        Command::Init(args) => init::init(&start, &args),
         Command::Demo(args) => demo::demo(table, args),
         Command::Completions(args) => completions::completions(&phases, args.shell),
         Command::Man(args) => man::man(&phases, args.dir.as_deref()),

@@ -28,6 +28,7 @@ mod scope;
 mod settings;
 mod sources;
 mod table;
+mod template;
 mod value;
 mod with_check;
 
@@ -48,6 +49,7 @@ pub use settings::{
 };
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 pub use table::{Scope, Setting, near_settings, settings_table};
+pub use template::settings_template;
 pub use with_check::with_check;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A file in the root that a person has us change: not a task's work, and so neither staged nor published.
+//! A file beneath the root that a person has us change: not a task's work, and so neither staged nor published.
 
 use std::io;
 
@@ -26,8 +26,18 @@ pub enum OwnFileError {
 }
 
 impl Workspace {
-    /// Replaces the text of a file in the root by what `change` makes of it, of an empty text where there is no file. Its
-    /// mode, owner and byte order mark stay.
+    /// The text of a file beneath the root, as [`change_own_file`](Self::change_own_file) would find it; `None` where there
+    /// is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, stands behind a link or cannot be written, or is not UTF-8.
+    pub fn own_file(&self, path: &RepoPath) -> Result<Option<String>, OwnFileError> {
+        self.check_in_place(path)?;
+        self.read_in_place(path)?.map(|state| text_of(path, state.bytes)).transpose()
+    }
+
+    /// Replaces the text of a file beneath the root by what `change` makes of it, of an empty text where there is no file;
+    /// the folders above it are made. Its mode, owner and byte order mark stay.
     ///
     /// # Errors
     /// When it cannot be read or written, has unsaved changes in an editor, or `change` refuses.
@@ -40,23 +50,28 @@ impl Workspace {
             return Err(OwnFileError::Left(path.clone(), "has unsaved changes in the editor; save it first"));
         }
         let before = self.read_in_place(path)?;
-        let bytes = before.as_ref().map(|state| state.bytes.as_slice()).unwrap_or_default();
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return Err(OwnFileError::Left(path.clone(), "is not UTF-8"));
-        };
-        let text = change(text).map_err(OwnFileError::Refused)?;
+        let text = before.as_ref().map(|state| text_of(path, state.bytes.clone())).transpose()?.unwrap_or_default();
+        let text = change(&text).map_err(OwnFileError::Refused)?;
         if self.read_in_place(path)?.map(|now| now.sha256) != before.as_ref().map(|before| before.sha256.clone()) {
             return Err(OwnFileError::Left(path.clone(), "was changed at the same time; try again"));
         }
-        let name = path.as_str();
+        let folder = match path.parent() {
+            Some(parent) => &self.folder(&parent)?,
+            None => self.dir(),
+        };
+        let name = path.file_name();
         let written = match &before {
-            None => create(self.dir(), name, text.as_bytes()),
-            Some(state) => replace_prepared(self.dir(), name, text.as_bytes(), &|file| {
-                apply_metadata(file, (self.dir(), name), state.owner, state.mode)
+            None => create(folder, name, text.as_bytes()),
+            Some(state) => replace_prepared(folder, name, text.as_bytes(), &|file| {
+                apply_metadata(file, (folder, name), state.owner, state.mode)
             }),
         };
         written.map_err(|error| OwnFileError::Io(path.clone(), error))
     }
+}
+
+fn text_of(path: &RepoPath, bytes: Vec<u8>) -> Result<String, OwnFileError> {
+    String::from_utf8(bytes).map_err(|_| OwnFileError::Left(path.clone(), "is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -75,6 +90,27 @@ mod tests {
         appended(&fixture).unwrap();
         appended(&fixture).unwrap();
         assert_eq!(fixture.text("baton.toml"), "more\nmore\n");
+    }
+
+    #[test]
+    fn the_folders_above_a_file_are_made() {
+        let fixture = Fixture::new("//- /a\n");
+        let path = RepoPath::parse(".github/agents/x.md").unwrap();
+        assert_eq!(fixture.workspace().own_file(&path).unwrap(), None);
+        fixture.workspace().change_own_file(&path, |_| Ok("x\n".to_owned())).unwrap();
+        assert_eq!(fixture.workspace().own_file(&path).unwrap().as_deref(), Some("x\n"));
+        assert_eq!(fixture.names(".github/agents"), ["x.md"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_behind_a_link() {
+        let fixture = Fixture::new("//- /elsewhere/a\n");
+        fixture.link("elsewhere", ".github");
+        let path = RepoPath::parse(".github/x.md").unwrap();
+        assert!(fixture.workspace().own_file(&path).is_err());
+        assert!(fixture.workspace().change_own_file(&path, |_| Ok("x\n".to_owned())).is_err());
+        assert_eq!(fixture.names("elsewhere"), ["a"]);
     }
 
     #[cfg(unix)]

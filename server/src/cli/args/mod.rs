@@ -98,6 +98,9 @@ pub enum Command {
     Config(ConfigArgs),
     /// Print the JSON Schema of a handoff, or of a settings file
     Schema(SchemaArgs),
+    /// Write baton.toml with the checks that the project shows, or the pages by which Copilot follows the same phases
+    #[command(after_help = INIT_HELP)]
+    Init(InitArgs),
     /// Watch a whole run on a small sample project: no key, no network, a few seconds
     Demo(DemoArgs),
     /// Print what lets a shell complete the words of `baton`
@@ -106,6 +109,21 @@ pub enum Command {
     Man(ManArgs),
     /// Serve an editor: the language server, on standard input and output
     Lsp(LspArgs),
+}
+
+/// Flags of `baton init`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
+pub struct InitArgs {
+    /// Write .github/agents and .github/copilot-instructions.md instead: Copilot's agent mode in VS Code then takes a task
+    /// through the same phases, with no key, and hands on the same files
+    #[arg(long)]
+    pub copilot: bool,
+    /// Tell of them in AGENTS.md too, for other agents
+    #[arg(long, requires = "copilot")]
+    pub agents_md: bool,
+    /// Only show what would be written
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Flags of `baton demo`.
@@ -425,6 +443,16 @@ Exit codes:
     0  told
     1  failed
     2  nothing is at work, the task is none that is at work, a plan waits for your answer, or the text is too long";
+
+const INIT_HELP: &str = "\
+A baton.toml that is there is left as it is, and what could be added to it is shown. In copilot-instructions.md and
+AGENTS.md only the part between our own marks is written; a page in .github/agents that you edited is left alone. Run it
+again after an update of Baton.
+
+Exit codes:
+    0  written, or shown, or there is nothing to do
+    1  failed
+    2  wrong usage or settings";
 
 const DOCTOR_HELP: &str = "\
 The models' provider is asked whether it has the models; that costs nothing. Nothing is written, and no key
