@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
 use crate::text;
@@ -166,12 +167,29 @@ impl Handoff for ContextOutput {
     const NAME: &'static str = "context";
     const FILE: &'static str = "context.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "relevant_files.line_count"];
+
+    fn complete(mut value: Value, assume: &mut dyn FnMut(String, String)) -> Value {
+        let Some(files) = value.get_mut("relevant_files").and_then(Value::as_array_mut) else { return value };
+        for (index, file) in files.iter_mut().enumerate() {
+            let at = format!("/relevant_files/{index}");
+            if let Value::String(path) = file {
+                assume(at.clone(), "a file without a word on it was taken as of medium relevance".to_owned());
+                *file = json!({ "path": path, "summary": "", "relevance": "medium" });
+            }
+            let Some(file) = file.as_object_mut() else { continue };
+            for (name, missing) in [("summary", ""), ("relevance", "medium")] {
+                if file.get(name).is_none_or(Value::is_null) {
+                    assume(at.clone(), format!("\"{name}\" is missing and was taken as {missing:?}"));
+                    file.insert(name.to_owned(), Value::from(missing));
+                }
+            }
+        }
+        value
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::contracts::{parse, read};
 

@@ -6,6 +6,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::limits::over_limit;
+use super::plain_json::plain_json;
 use crate::text::head_bytes;
 
 /// One thing wrong with a JSON text, at its place.
@@ -65,41 +66,63 @@ impl Position {
 /// A JSON text that can say where each of its values stands.
 pub struct JsonText<'a> {
     text: &'a str,
-    root: Option<Node<'a>>,
+    root: Option<Place>,
+}
+
+/// Where a value stands, and what is in it.
+struct Place {
+    span: Range<usize>,
+    /// The names of an object's values; none of a list's.
+    names: Vec<String>,
+    values: Vec<Place>,
+}
+
+impl Place {
+    fn of(node: &Node<'_>) -> Self {
+        let range = node.range();
+        let (names, values) = match node {
+            Node::Object(object) => object
+                .properties
+                .iter()
+                .map(|property| (property.name.as_str().to_owned(), Self::of(&property.value)))
+                .unzip(),
+            Node::Array(array) => (Vec::new(), array.elements.iter().map(Self::of).collect()),
+            _ => (Vec::new(), Vec::new()),
+        };
+        Self { span: range.start..range.end, names, values }
+    }
+
+    fn child(&self, step: &str) -> Option<&Self> {
+        // The last of two equal keys is the one serde_json keeps.
+        let index = match self.names.is_empty() {
+            true => step.parse::<usize>().ok(),
+            false => self.names.iter().rposition(|name| name == step),
+        };
+        self.values.get(index?)
+    }
 }
 
 impl<'a> JsonText<'a> {
-    /// Index a text that `serde_json` has already accepted; of any other text, and of one beyond the limits, every value
-    /// stands at the start.
+    /// Index a text that [`read`](super::read) has already accepted; of any other text, and of one beyond the limits, every
+    /// value stands at the start.
     pub fn new(text: &'a str) -> Self {
-        if over_limit(text.as_bytes()).is_some() {
+        let plain = plain_json(text).plain;
+        if over_limit(plain.as_bytes()).is_some() {
             return Self { text, root: None };
         }
-        let root = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default())
-            .ok()
-            .and_then(|parsed| parsed.value);
-        Self { text, root }
+        let parsed = parse_to_ast(&plain, &CollectOptions::default(), &ParseOptions::default()).ok();
+        Self { text, root: parsed.and_then(|parsed| parsed.value).map(|root| Place::of(&root)) }
     }
 
     /// The bytes that hold the value a JSON Pointer names, or its nearest existing ancestor.
     pub fn locate(&self, pointer: &str) -> Range<usize> {
         let Some(root) = &self.root else { return 0..0 };
-        let mut node = root;
+        let mut place = root;
         for step in pointer.split('/').skip(1) {
-            let step = step.replace("~1", "/").replace("~0", "~");
-            let child = match node {
-                // The last of two equal keys is the one serde_json keeps.
-                Node::Object(object) => {
-                    object.properties.iter().rev().find(|property| property.name.as_str() == step).map(|p| &p.value)
-                }
-                Node::Array(array) => step.parse::<usize>().ok().and_then(|index| array.elements.get(index)),
-                _ => None,
-            };
-            let Some(child) = child else { break };
-            node = child;
+            let Some(child) = place.child(&step.replace("~1", "/").replace("~0", "~")) else { break };
+            place = child;
         }
-        let range = node.range();
-        range.start..range.end
+        place.span.clone()
     }
 
     /// A fault at the value a JSON Pointer names.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::fault::Fault;
 use super::findings::Findings;
 use super::phase_name::PhaseName;
-use super::schema::{Handoff, read, schema_of};
+use super::schema::{Assumptions, Handoff, read, read_noted, schema_of};
 use super::{BaseReview, Dismissed, TaskResult};
 
 /// One handoff file of the memory folder.
@@ -29,6 +29,8 @@ pub struct HandoffJson {
     pub schema: fn() -> Value,
     /// Finds all faults of syntax and shape in a text.
     pub check: fn(&str) -> Vec<Fault>,
+    /// Finds what is taken otherwise than it stands in a text that is read.
+    pub assumed: fn(&str) -> Assumptions,
     /// Reads what a further reviewing phase found.
     pub findings: Option<FindingsReader>,
 }
@@ -53,7 +55,7 @@ impl HandoffFile {
 
 impl HandoffJson {
     const fn of<T: Handoff>(name: &'static str) -> Self {
-        Self { name, schema: schema_of::<T>, check: faults_of::<T>, findings: None }
+        Self { name, schema: schema_of::<T>, check: faults_of::<T>, assumed: assumed_of::<T>, findings: None }
     }
 }
 
@@ -65,6 +67,10 @@ impl fmt::Debug for HandoffFile {
 
 fn faults_of<T: Handoff>(text: &str) -> Vec<Fault> {
     read::<T>(text).err().unwrap_or_default()
+}
+
+fn assumed_of<T: Handoff>(text: &str) -> Assumptions {
+    read_noted::<T>(text).map(|(_, assumed)| assumed).unwrap_or_default()
 }
 
 fn read_findings<T: Handoff + Into<Findings>>(text: &str) -> Result<Findings, Vec<Fault>> {

@@ -8,6 +8,7 @@
 
 mod acceptance;
 mod approval;
+mod as_meant;
 mod context;
 mod dismissed;
 mod fault;
@@ -20,6 +21,7 @@ mod handoffs;
 mod limits;
 mod model_facts;
 mod phase_name;
+mod plain_json;
 mod plan;
 mod plan_changes;
 mod plan_markdown;
@@ -75,6 +77,6 @@ pub use review::{
     Refuted, ReviewOutput, Severity, Verdict, issue_id, short_commit,
 };
 pub use round::{Round, RoundKind};
-pub use schema::{Handoff, parse, read, schema_of, submit_schema};
+pub use schema::{Assumptions, Handoff, json_value, parse, read, read_noted, schema_of, submit_schema};
 pub use shown::safe_values;
 pub use usage::Usage;

@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
-use super::{FileKeys, Issue};
+use super::{FileKeys, Issue, MAX_TASKS};
 
 /// How a task is to be done: small tasks with files of their own, and the order they may run in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,7 +142,83 @@ impl Handoff for PlanOutput {
     const NAME: &'static str = "plan";
     const FILE: &'static str = "plan.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "plan_version"];
+
+    fn complete(mut value: Value, assume: &mut dyn FnMut(String, String)) -> Value {
+        complete_tasks(&mut value, assume);
+        let has_groups =
+            value.get("parallel_groups").and_then(Value::as_array).is_some_and(|groups| !groups.is_empty());
+        if !has_groups && let Some(groups) = groups_by_need(&value) {
+            assume(
+                "/parallel_groups".to_owned(),
+                "\"parallel_groups\" is missing; the groups follow from what the tasks depend on and which files they share"
+                    .to_owned(),
+            );
+            value["parallel_groups"] = Value::from(groups);
+        }
+        value
+    }
 }
+
+/// Fills in what a task is known by where it is left out: its id, its title, and how hard it is.
+fn complete_tasks(plan: &mut Value, assume: &mut dyn FnMut(String, String)) {
+    let Some(tasks) = plan.get_mut("tasks").and_then(Value::as_array_mut) else { return };
+    for (index, task) in tasks.iter_mut().enumerate() {
+        let Some(task) = task.as_object_mut() else { continue };
+        let said = |name: &str| task.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (title, description) = (said("title"), said("description"));
+        let first_line = description.lines().next().unwrap_or_default().to_owned();
+        let missing = [
+            ("id", format!("T{}", index + 1)),
+            ("title", first_line),
+            ("description", title),
+            ("estimated_complexity", Complexity::Moderate.as_str().to_owned()),
+        ];
+        for (name, taken) in missing {
+            if task.get(name).is_none_or(Value::is_null) && !taken.is_empty() {
+                assume(format!("/tasks/{index}"), format!("\"{name}\" is missing and was taken as {taken:?}"));
+                task.insert(name.to_owned(), Value::from(taken));
+            }
+        }
+    }
+}
+
+/// The groups of tasks that nobody grouped: each task after those that it depends on, and after those before it that have a
+/// file of its own. `None` where the tasks cannot be told apart, or are too many.
+fn groups_by_need(plan: &Value) -> Option<Vec<Vec<String>>> {
+    let tasks = plan.get("tasks")?.as_array().filter(|tasks| !tasks.is_empty() && tasks.len() <= MAX_TASKS)?;
+    let texts = |task: &Value, list: &str| -> Vec<String> {
+        let items = task.get(list).and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let ids: Vec<String> =
+        tasks.iter().map(|task| task.get("id")?.as_str().map(str::to_owned)).collect::<Option<_>>()?;
+    let files: Vec<BTreeSet<String>> =
+        tasks.iter().map(|task| FILE_LISTS.iter().flat_map(|list| texts(task, list)).collect()).collect();
+    let mut groups = vec![0_usize; tasks.len()];
+    let after: Vec<Vec<usize>> = (0..tasks.len())
+        .map(|at| {
+            let needed = texts(&tasks[at], "depends_on");
+            let is_before =
+                |other: &usize| needed.contains(&ids[*other]) || *other < at && !files[*other].is_disjoint(&files[at]);
+            (0..tasks.len()).filter(|other| *other != at).filter(is_before).collect()
+        })
+        .collect();
+    // As many steps as there are tasks reach the last of a chain; a circle, which is a fault of its own, ends there too.
+    for _ in 0..tasks.len() {
+        let next: Vec<usize> =
+            after.iter().map(|before| before.iter().map(|other| groups[*other] + 1).max().unwrap_or(0)).collect();
+        if next == groups {
+            break;
+        }
+        groups = next;
+    }
+    let last = groups.iter().copied().max()?;
+    let members = |group: usize| ids.iter().zip(&groups).filter(move |(_, of)| **of == group).map(|(id, _)| id.clone());
+    Some((0..=last).map(|group| members(group).collect::<Vec<_>>()).filter(|group| !group.is_empty()).collect())
+}
+
+/// The lists of a task's files.
+const FILE_LISTS: [&str; 3] = ["files_to_modify", "files_to_create", "files_to_delete"];
 
 fn first_version() -> u32 {
     1
@@ -152,7 +231,7 @@ fn version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::
 /// A plan of these tasks, each with the files it modifies, one group a task.
 #[cfg(test)]
 pub(super) fn fixture(tasks: &[(&str, &[&str])]) -> PlanOutput {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     let task = |(id, files): &(&str, &[&str])| json!({ "id": id, "title": id, "description": id, "files_to_modify": files, "estimated_complexity": "simple" });
     let tasks_json: Vec<Value> = tasks.iter().map(task).collect();

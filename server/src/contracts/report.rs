@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
 use crate::text::safe_line;
@@ -360,6 +361,23 @@ impl Handoff for ImplReport {
     const NAME: &'static str = "impl_report";
     const FILE: &'static str = "impl_report.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "plan_version", "plan_sha256", "checks"];
+
+    fn complete(mut value: Value, assume: &mut dyn FnMut(String, String)) -> Value {
+        let results = value.get_mut("results").and_then(Value::as_array_mut);
+        for (index, result) in results.into_iter().flatten().enumerate() {
+            let changes = result.get_mut("changes").and_then(Value::as_array_mut);
+            for (at, change) in changes.into_iter().flatten().enumerate() {
+                if let Value::String(path) = change {
+                    assume(
+                        format!("/results/{index}/changes/{at}"),
+                        "a path alone was taken as a change to it".to_owned(),
+                    );
+                    *change = json!({ "path": path });
+                }
+            }
+        }
+        value
+    }
 }
 
 /// Of the report, an implementer submits one [`TaskResult`]; it is never a file of its own.
@@ -372,8 +390,6 @@ impl Handoff for TaskResult {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
@@ -315,6 +316,31 @@ impl Handoff for ReviewOutput {
         "head",
         "base",
     ];
+
+    fn complete(mut value: Value, assume: &mut dyn FnMut(String, String)) -> Value {
+        let said = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (verdict, action) = (said("verdict"), said("recommended_action"));
+        let mut missing = Vec::new();
+        match (verdict.as_deref(), action.as_deref()) {
+            (Some("approved"), None) => missing.push(("recommended_action", "merge")),
+            (Some("changes_requested"), None) => missing.push(("recommended_action", "fix_and_re_review")),
+            (None, Some("merge")) => missing.push(("verdict", "approved")),
+            (None, Some("fix_and_re_review")) => missing.push(("verdict", "changes_requested")),
+            (None, Some("re_plan" | "escalate_to_human")) => missing.push(("verdict", "rejected")),
+            _ => {}
+        }
+        if said("summary").is_none() {
+            missing.push(("summary", ""));
+        }
+        for (name, taken) in missing {
+            // A word that is none of ours is a mistake, and stays one.
+            if value.get(name).is_none_or(Value::is_null) && value.is_object() {
+                assume(String::new(), format!("\"{name}\" is missing and was taken as {taken:?}"));
+                value[name] = Value::from(taken);
+            }
+        }
+        value
+    }
 }
 
 impl Handoff for BaseReview {

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::as_meant::as_meant;
 use super::fault::{Fault, JsonText, Position};
 use super::limits::{MAX_FAULTS, over_limit};
+use super::plain_json::plain_json;
 use crate::text;
 
 /// A JSON file that one phase, or the gate, hands to what comes after it.
@@ -19,27 +21,69 @@ pub trait Handoff: Serialize + DeserializeOwned + JsonSchema {
     const FILE: &'static str;
     /// Properties that the server fills and a model is never asked for; a dot goes into an object, or the items of a list.
     const SERVER_FILLED: &'static [&'static str];
+
+    /// The JSON of another tool with what it left out, where that follows from the rest; `assume` is told what was filled
+    /// in, with a JSON Pointer.
+    fn complete(value: Value, assume: &mut dyn FnMut(String, String)) -> Value {
+        let _ = assume;
+        value
+    }
 }
 
-/// Read a handoff from its text.
+/// What was taken otherwise than it stands in a text, each at its place: `code` is `schema`.
+pub type Assumptions = Vec<Fault>;
+
+/// Read a handoff from its text. What another tool wrote otherwise than the schema wants it is taken where it can mean one
+/// thing only; [`read_noted`] tells what that was.
 ///
 /// # Errors
 /// All faults of syntax and shape, each at its place, up to [`MAX_FAULTS`]. Rules that need more than the text (those of a plan) are
 /// checked by [`check_plan`](super::check_plan).
 pub fn read<T: Handoff>(text: &str) -> Result<T, Vec<Fault>> {
+    read_noted(text).map(|(handoff, _)| handoff)
+}
+
+/// The same, with what was taken otherwise than it stands, up to [`MAX_FAULTS`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_noted<T: Handoff>(text: &str) -> Result<(T, Assumptions), Vec<Fault>> {
     // Editors on Windows may write a byte order mark; it is not part of the JSON, and no column counts it.
     let text = text.trim_start_matches('\u{feff}');
-    if let Some((at, message)) = over_limit(text.as_bytes()) {
+    let plain = plain_json(text);
+    if let Some((at, message)) = over_limit(plain.plain.as_bytes()) {
         return Err(vec![Fault::at(text, at, message)]);
     }
-    let value: Value = match serde_json::from_str(text) {
+    let value: Value = match serde_json::from_str(&plain.parsed) {
         Ok(value) => value,
-        Err(error) => return Err(vec![syntax_fault(text, &error)]),
+        // What stands inside of texts is as in the original, so that a parser ends at the same place in both.
+        Err(_) => return Err(vec![syntax_fault(text, &plain.plain)]),
     };
-    parse(value).map_err(|faults| {
-        let json = JsonText::new(text);
-        faults.into_iter().map(|fault| json.fault(fault.code, fault.pointer, fault.message)).collect()
-    })
+    let mut notes: Assumptions =
+        plain.notes.iter().map(|(at, note)| Fault::at(text, *at, (*note).to_owned())).collect();
+    let faults = match parse(value.clone()) {
+        Ok(handoff) => return Ok((handoff, notes)),
+        Err(faults) => faults,
+    };
+    let (value, mut assumed) = as_meant(&schema_of::<T>(), T::NAME, value);
+    let value = T::complete(value, &mut |at, said| assumed.push((at, said)));
+    let json = JsonText::new(text);
+    let at_place = |fault: Fault| json.fault(fault.code, fault.pointer, fault.message);
+    match parse(value) {
+        Ok(handoff) => {
+            let assumed = assumed.into_iter().take(MAX_FAULTS);
+            notes.extend(assumed.map(|(at, said)| json.fault("schema", at, bounded(&said))));
+            Ok((handoff, notes))
+        }
+        // Of a text that cannot be taken so, only what then is still wrong is to be mended.
+        Err(left) => Err(if left.is_empty() { faults } else { left }.into_iter().map(at_place).collect()),
+    }
+}
+
+/// The JSON of a text as [`read`] takes it; `None` of one that is none, or is beyond the limits.
+pub fn json_value(text: &str) -> Option<Value> {
+    let plain = plain_json(text.trim_start_matches('\u{feff}'));
+    over_limit(plain.plain.as_bytes()).is_none().then(|| serde_json::from_str(&plain.parsed).ok()).flatten()
 }
 
 /// Read a handoff from a JSON value: a model's tool input. Positions are all the start; pointers say where.
@@ -197,7 +241,11 @@ fn close_properties(properties: &mut Map<String, Value>) {
     properties.values_mut().for_each(close);
 }
 
-fn syntax_fault(text: &str, error: &serde_json::Error) -> Fault {
+/// The fault of a text that is no JSON; `plain` is the same without what is passed over.
+fn syntax_fault(text: &str, plain: &str) -> Fault {
+    let Err(error) = serde_json::from_str::<Value>(plain) else {
+        return Fault::at(text, 0, "not valid JSON".to_owned());
+    };
     let start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
     let offset = match error.column() {
         // A line break is at fault, and the parser has counted it already.

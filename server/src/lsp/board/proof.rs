@@ -7,7 +7,7 @@ use tower_lsp::lsp_types::{
     Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString, Range,
 };
 
-use crate::contracts::{CheckResult, CriterionResult, CriterionState, JsonText, PlanOutput, over_limit};
+use crate::contracts::{CheckResult, CriterionResult, CriterionState, JsonText, PlanOutput, json_value};
 use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::to_proto;
 
@@ -82,8 +82,7 @@ struct Places<'a> {
 impl<'a> Places<'a> {
     fn of(text: &'a Text) -> Self {
         let text = text.as_str();
-        let is_small = over_limit(text.as_bytes()).is_none();
-        Self { text, json: JsonText::new(text), value: is_small.then(|| serde_json::from_str(text).ok()).flatten() }
+        Self { text, json: JsonText::new(text), value: json_value(text) }
     }
 
     fn of_criterion(&self, task: &str, at: usize, words: &str) -> Option<std::ops::Range<usize>> {

@@ -98,6 +98,7 @@ impl Reading {
         store.forget_unconfirmed_checks(&mut memory);
         let reader = Reader { workspace: &files.workspace, store: &store, context };
         reading.handoffs(&reader, faults.clone())?;
+        reading.assumed(&reader);
         reading.watch_memory(&reader)?;
         let policy = Policy::of(&files.settings, &files.phases);
         let standing = workflow::standing(&files.phases, &policy, &store, (&memory, &faults), Timestamp::now())?;
@@ -200,6 +201,18 @@ impl Reading {
             self.add(path, faults.collect());
         }
         Ok(())
+    }
+
+    /// What in the handoffs was taken otherwise than it stands: nothing is wrong with it, but it was not written so.
+    fn assumed(&mut self, reader: &Reader<'_>) {
+        for (file, json) in reader.store.handoffs().json() {
+            let Some((path, text)) = reader.text(file) else { continue };
+            let found = (json.assumed)(text.as_str()).into_iter().map(|assumed| {
+                let at = fault_at(&text, assumed, reader.context.documents);
+                Diagnostic { severity: Some(DiagnosticSeverity::INFORMATION), ..at }
+            });
+            self.add(path, found.collect());
+        }
     }
 
     fn watch_memory(&mut self, reader: &Reader<'_>) -> Result<(), Refused> {

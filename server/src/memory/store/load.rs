@@ -9,8 +9,8 @@ use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
     Acceptance, Approval, BaseReview, ContextOutput, Decision, Dismissal, Dismissed, Fault, FileKeys, Findings,
-    Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PhaseName, PlanNote, PlanOutput, PlanStage,
-    RepoPath, ReviewOutput, Round, Task, check_plan, over_limit, read,
+    Handoff, HandoffJson, ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PhaseName, PlanNote, PlanOutput,
+    PlanStage, RepoPath, ReviewOutput, Round, Task, check_plan, json_value, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, QUICK_MARK};
@@ -215,6 +215,16 @@ impl Store {
         Ok((memory, faults))
     }
 
+    /// What other tools wrote otherwise than its schema wants it and was taken all the same: each file with the places, in
+    /// the order of the handoffs. What is no text, or breaks its contract, is left out.
+    pub fn assumed(&self) -> Vec<FileFaults> {
+        let assumed_in = |(file, json): (&str, HandoffJson)| {
+            let found = (json.assumed)(&self.json(file, &mut Vec::new())?.0);
+            (!found.is_empty()).then(|| self.faults(file, found))
+        };
+        self.handoffs.json().filter_map(assumed_in).collect()
+    }
+
     /// SHA-256 of the current plan.json in hex, as in [`LoadedPlan`] and [`FaultyPlan`]; `None` if there is none.
     pub fn plan_sha256(&self) -> Option<String> {
         match self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
@@ -281,9 +291,7 @@ impl Store {
     /// Whether a handoff has a round.
     fn names_round(&self, file: &str) -> bool {
         let Some((text, _)) = self.json(file, &mut Vec::new()) else { return false };
-        let text = text.trim_start_matches('\u{feff}');
-        let parsed = || serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
-        over_limit(text.as_bytes()).is_none() && !parsed()["round"].is_null()
+        json_value(&text).is_some_and(|value| !value["round"].is_null())
     }
 
     /// Whether files exist is checked only before implementation starts: the tasks create and delete them.
@@ -358,9 +366,7 @@ impl Store {
             Ok(plan) => plan.plan_version,
             // The version may be readable even if the plan breaks its contract.
             Err(text) => {
-                let bounded = over_limit(text.as_bytes()).is_none();
-                let value = bounded.then(|| serde_json::from_str::<serde_json::Value>(text).ok()).flatten();
-                let version = value.unwrap_or_default()["plan_version"].as_u64();
+                let version = json_value(text).unwrap_or_default()["plan_version"].as_u64();
                 version.and_then(|version| u32::try_from(version).ok()).unwrap_or(1)
             }
         };

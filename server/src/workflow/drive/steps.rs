@@ -18,6 +18,7 @@ use crate::workflow::checks::changed_since::files_changed_since;
 use crate::workflow::checks::sandbox::{forget_unconfirmed, sandbox};
 use crate::workflow::decide::next::{FixScope, Next, RepairScope, next_phase, relies_on_results};
 use crate::workflow::decide::rounds;
+use crate::workflow::foreign::assumed::assumed_words;
 use crate::workflow::foreign::discount::remove_unconfirmed_results;
 use crate::workflow::foreign::find::foreign_work;
 use crate::workflow::gate::ask::{GateEnd, gate};
@@ -50,7 +51,7 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
         sandbox(run).await;
     }
     if base.is_none() {
-        for warning in unverified_or_log(&run.store).warnings {
+        for warning in unverified_or_log(&run.store).warnings.into_iter().chain(assumed_words(&run.store)) {
             run.emit(EventPhase::Workflow, EventStatus::Progress, warning);
         }
     }

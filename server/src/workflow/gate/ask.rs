@@ -16,6 +16,7 @@ use crate::memory::{FaultyPlan, Memory};
 use crate::text::{count, short_line};
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::decide::rounds::tasks_to_approve;
+use crate::workflow::foreign::assumed::assumed_words;
 use crate::workflow::foreign::discount::warnings_at_gate;
 use crate::workflow::run::error::{PhaseError, StartError};
 use crate::workflow::run::events::EventStatus;
@@ -188,7 +189,8 @@ fn repair_message(gate: &FaultyGate) -> String {
 fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
     let Some(loaded) = &memory.plan else { return Ok(None) };
     let content = GateSources::of(run).content(memory, loaded);
-    let warnings = content.warnings.iter().cloned().chain(unverified_or_log(&run.store).warnings).collect();
+    let of_files = unverified_or_log(&run.store).warnings.into_iter().chain(assumed_words(&run.store));
+    let warnings = content.warnings.iter().cloned().chain(of_files).collect();
     let content = GateContent { warnings, ..content };
     // A plan written or edited by others has no plan.md of its own yet.
     run.store.refresh_plan_markdown(&content.markdown)?;

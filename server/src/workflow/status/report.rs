@@ -22,6 +22,7 @@ use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
 use crate::workflow::checks::changed_since::files_changed_since;
 use crate::workflow::decide::next::{Next, next_phase};
+use crate::workflow::foreign::assumed::assumed_words;
 use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::checks::{WaitingChecks, waiting_checks};
 use crate::workflow::gate::content::GateSources;
@@ -286,7 +287,8 @@ impl StatusReader {
         let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
         let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
         let unverified = unverified_or_log(store);
-        let warnings: Vec<String> = unverified.warnings.into_iter().chain(done_elsewhere).collect();
+        let warnings: Vec<String> =
+            unverified.warnings.into_iter().chain(done_elsewhere).chain(assumed_words(store)).collect();
         let faulty = stopping(store, &memory, &faults);
         let beside = faults.iter().filter(|faulty| !store.stops_workflow(faulty)).filter_map(unreadable_base_review);
         let gate = match (&next, &memory.plan) {
