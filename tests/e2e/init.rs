@@ -80,6 +80,10 @@ fn copilot_gets_a_page_for_each_phase_with_its_schema_and_hand_offs() {
         let inlined = serde_json::to_string(&schema["properties"]).expect("JSON");
         assert!(body.contains(&inlined), "{body}");
         assert!(body.contains(&format!("`.agent_memory/{name}.json`")), "{body}");
+        assert!(
+            body.contains("a file `.gitignore` in it that holds the line `*`"),
+            "what is handed on is never committed"
+        );
         assert!(text.len() < 30_000, "longer pages are cut");
     }
     assert!(session.text(".github/copilot-instructions.md").contains("Never write `approval.json`"));

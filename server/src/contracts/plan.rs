@@ -244,6 +244,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::contracts::{PlanStage, check_plan, read_noted};
 
     fn ids(ids: &[&str]) -> Vec<String> {
         ids.iter().map(|id| (*id).to_owned()).collect()
@@ -277,6 +278,28 @@ mod tests {
         assert_eq!(task(Some("T2"), &["T1"]).as_deref(), Some("T1"), "T2 was not approved");
         assert_eq!(task(Some("T9"), &["T1", "T9"]).as_deref(), Some("T1"), "there is no T9");
         assert_eq!(task(Some("T2"), &[]), None);
+    }
+
+    #[test]
+    fn what_another_tool_left_out_of_a_plan_follows_from_the_rest() {
+        let task = |id: Option<&str>, files: &[&str], after: &[&str]| json!({ "id": id, "title": "t", "description": "d", "files_to_modify": files, "depends_on": after });
+        let plan = json!({ "approach_summary": "a", "tasks": [
+            task(None, &["a"], &["T4"]), task(Some("T2"), &["b"], &[]), task(Some("T3"), &["b", "c"], &[]), task(Some("T4"), &["d"], &[]),
+        ] });
+        let (plan, assumed) = read_noted::<PlanOutput>(&plan.to_string()).unwrap();
+        assert_eq!(plan.parallel_groups, [vec!["T2", "T4"], vec!["T1", "T3"]]);
+        assert_eq!(plan.task("T1").map(|task| task.estimated_complexity), Some(Complexity::Moderate));
+        let groups = assumed.iter().filter(|fault| fault.message.contains("parallel_groups")).count();
+        assert_eq!((groups, assumed.len()), (1, 6), "{assumed:?}");
+        assert!(check_plan(&plan, "{}", &FileKeys::default(), PlanStage::Begun).is_empty());
+
+        // Tasks that wait for each other are a fault still.
+        let circle = json!({ "approach_summary": "a", "tasks": [task(Some("T1"), &[], &["T2"]), task(Some("T2"), &[], &["T1"])] });
+        let (circle, _) = read_noted::<PlanOutput>(&circle.to_string()).unwrap();
+        let faults = check_plan(&circle, "{}", &FileKeys::default(), PlanStage::Begun);
+        assert!(faults.iter().any(|fault| fault.code == "plan.cycle"), "{faults:?}");
+        let nothing = read_noted::<PlanOutput>(r#"{ "approach_summary": "a", "tasks": [] }"#).unwrap_err();
+        assert!(nothing[0].message.contains("parallel_groups"), "{nothing:?}");
     }
 
     #[test]

@@ -79,6 +79,10 @@ fn the_other_subcommands_are_there() {
     assert_eq!(command("baton log"), Command::Log(LogArgs { run: None }));
     assert_eq!(command("baton log 2026"), Command::Log(LogArgs { run: Some("2026".into()) }));
     assert_eq!(command("baton clean"), Command::Clean);
+    let init = InitArgs { copilot: true, agents_md: true, dry_run: true };
+    assert_eq!(command("baton init --copilot --agents-md --dry-run"), Command::Init(init));
+    assert_eq!(command("baton init"), Command::Init(InitArgs::default()));
+    assert!(parse("baton init --agents-md").is_err(), "it tells of the pages for Copilot");
     assert_eq!(command("baton trust --moved"), Command::Trust(TrustArgs { moved: true }));
     assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()), json: false }));
     let rollback = RollbackArgs {
