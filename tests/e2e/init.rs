@@ -14,8 +14,13 @@ fn page(phase: &str) -> String {
 #[test]
 fn a_settings_file_has_the_checks_of_the_project_and_is_read_without_a_word() {
     let session = Session::in_git(CARGO);
-    let shown = session.baton(["init", "--dry-run"]).run().expect(0);
-    shown.prints("Would write baton.toml:").prints("command = \"cargo test\"").prints("# budget_usd = 5");
+    let shown = session
+        .baton(["init", "--dry-run"])
+        .run()
+        .expect(0)
+        .prints("Would write baton.toml:")
+        .prints("command = \"cargo test\"")
+        .prints("# budget_usd = 5");
     assert!(!session.exists("baton.toml"), "a dry run writes nothing");
 
     let done = session.baton(["init"]).run().expect(0);
@@ -115,9 +120,14 @@ fn what_a_person_wrote_is_never_overwritten() {
     session.write(&page("plan"), &mine);
     std::fs::remove_file(session.path(&page("context"))).expect("it is there");
     session.write(".github/copilot-instructions.md", shared.replace("through four agents", "somehow"));
-    let last = session.baton(["init", "--copilot", "--agents-md"]).run().expect(0);
-    last.prints("baton-plan.agent.md: it was edited").prints("Wrote .github/agents/baton-context.agent.md");
-    last.prints("Changed .github/copilot-instructions.md").prints("Unchanged: AGENTS.md");
+    session
+        .baton(["init", "--copilot", "--agents-md"])
+        .run()
+        .expect(0)
+        .prints("baton-plan.agent.md: it was edited")
+        .prints("Wrote .github/agents/baton-context.agent.md")
+        .prints("Changed .github/copilot-instructions.md")
+        .prints("Unchanged: AGENTS.md");
     assert_eq!(session.text(&page("plan")), mine);
     assert_eq!(session.text(".github/copilot-instructions.md"), shared);
     assert!(session.text("AGENTS.md").ends_with("<!-- baton:end -->\n\nAnd more.\n"));

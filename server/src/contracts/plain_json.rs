@@ -96,12 +96,12 @@ impl Scan {
 
     fn all(&mut self) {
         let mut at = 0;
-        // The last comma that nothing but blanks and comments followed.
-        let mut comma = None;
+        // The last comma that nothing but blanks and comments followed, and what stood there last besides them.
+        let (mut comma, mut last) = (None, b'[');
         while let Some(byte) = self.bytes.get(at).copied() {
             match byte {
                 b'"' => {
-                    comma = None;
+                    (comma, last) = (None, byte);
                     at = self.text(at + 1);
                     continue;
                 }
@@ -112,15 +112,17 @@ impl Scan {
                     at = end;
                     continue;
                 }
-                b',' => comma = Some(at),
+                // One that follows no value is a mistake.
+                b',' => (comma, last) = (Some(at).filter(|_| !matches!(last, b'[' | b'{' | b',' | b':')), byte),
                 b']' | b'}' => {
                     if let Some(comma) = comma.take() {
                         self.blank(comma..comma + 1);
                         self.note(comma, COMMA);
                     }
+                    last = byte;
                 }
                 b' ' | b'\n' | b'\r' | b'\t' => {}
-                _ => comma = None,
+                _ => (comma, last) = (None, byte),
             }
             at += 1;
         }
@@ -188,9 +190,20 @@ mod tests {
 
     #[test]
     fn json_stays_byte_for_byte_and_nonsense_too() {
-        for text in
-            [r#"{"a": "//", "b": "/* , */ ,]"}"#, "", "oops", "{ oops }", "```\nno JSON\n```", "\"a\\", "/*", "/", "é/"]
-        {
+        for text in [
+            r#"{"a": "//", "b": "/* , */ ,]"}"#,
+            "",
+            "oops",
+            "{ oops }",
+            "```\nno JSON\n```",
+            "\"a\\",
+            "[,]",
+            "{,}",
+            "[1,,]",
+            "/*",
+            "/",
+            "é/",
+        ] {
             let plain = plain_json(text);
             assert_eq!((&*plain.plain, &*plain.parsed), (text, text));
         }
