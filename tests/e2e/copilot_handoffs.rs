@@ -37,7 +37,7 @@ fn status(session: &Session) -> Value {
 /// What the status says was assumed, and that nothing is wrong.
 fn assumed(session: &Session) -> String {
     let status = status(session);
-    assert_eq!(status["faults"], json!([]), "{status:#}");
+    assert!(status["faults"].is_null(), "{status:#}");
     status["warnings"].as_array().expect("a list").iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
 }
 
@@ -52,15 +52,15 @@ fn a_context_is_planned_on() {
     let session = session_with(&[CONTEXT]);
     let said = assumed(&session);
     for words in [
-        ".agent_memory/context.json:3:1: the Markdown around the JSON",
-        "context.json:5:3: comments",
-        "a comma before a closing bracket",
-        "\"High\" was taken as \"high\"",
-        "\"taskDescription\" was taken as \"task_description\"",
+        ".agent_memory/context.json is not quite as its schema wants it",
+        "line 9, a file without a word on it",
+        "line 3, the Markdown around the JSON",
+        "line 5, comments",
+        "line 6, \"taskDescription\" was taken as \"task_description\"",
+        "and 2 more",
     ] {
-        assert!(said.contains(words) || said.contains("more"), "{words} is not in {said}");
+        assert!(said.contains(words), "{words} is not in {said}");
     }
-    assert!(said.contains("context.json:3:1: the Markdown around the JSON"), "{said}");
     let api = MessagesApi::start(Script::new().on("plan", [plan(&[&[own("T1"), own("T2")]])]));
     let done = session.run(&api, []).expect(3);
     assert!(done.stderr.contains("is not quite as its schema wants it"), "a run says so too: {}", done.stderr);
@@ -145,12 +145,12 @@ fn a_review_leads_on_to_the_fix_that_it_asks_for() {
 fn what_could_mean_several_things_is_a_fault_at_its_line() {
     let session = session_with(&[("task.md", "Make them answer 1.\n"), PLAN]);
     for (file, text, at, words) in [
-        ("context.json", "```json\n{ \"task_description\": \"x\", oops }\n```\n", "2:29", "not valid JSON"),
+        ("context.json", "```json\n{ \"task_description\": \"x\", oops }\n```\n", "2:28", "not valid JSON"),
         ("context.json", "Look: { \"task_description\": \"x\" }", "1:1", "not valid JSON"),
         (
             "impl_report.json",
             "{ // mine\n \"results\": [\n  { \"task_id\": \"T1\", \"status\": \"Done\" },\n ] }",
-            "3:33",
+            "3:32",
             "\"completed\"",
         ),
         (
@@ -189,6 +189,6 @@ fn an_editor_shows_what_was_assumed_at_its_place() {
     for diagnostic in shown["diagnostics"].as_array().expect("a list") {
         assert_eq!(diagnostic["severity"], 3, "nothing is wrong: {shown:#}");
     }
-    assert_eq!(shown["diagnostics"][1]["range"]["start"], json!({ "line": 4, "character": 57 }));
+    assert_eq!(shown["diagnostics"][1]["range"]["start"], json!({ "line": 4, "character": 56 }));
     assert_eq!(editor.quit(), Some(0));
 }

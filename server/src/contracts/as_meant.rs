@@ -5,12 +5,14 @@ use serde_json::{Map, Value};
 /// What was taken otherwise than it stands: a JSON Pointer, and a sentence.
 pub(super) type Assumed = Vec<(String, String)>;
 
-/// The value, with everything that the schema does not want there and that can mean one thing only made that thing.
-pub(super) fn as_meant(schema: &Value, name: &str, value: Value) -> (Value, Assumed) {
+/// The value, with everything that the schema does not want there and that can mean one thing only made that thing; and the JSON
+/// Pointer to it in what was given.
+pub(super) fn as_meant(schema: &Value, name: &str, value: Value) -> (Value, Assumed, String) {
     let mut assumed = Vec::new();
     let value = unwrapped(schema, name, value, &mut assumed);
-    let value = meant(schema, value, "", &mut assumed);
-    (value, assumed)
+    let root = assumed.first().map(|(at, _)| at.clone()).unwrap_or_default();
+    let value = meant(schema, value, &root, &mut assumed);
+    (value, assumed, root)
 }
 
 /// The object in an object that has nothing but it, under the handoff's own name.
@@ -151,7 +153,7 @@ mod tests {
     use crate::contracts::{ImplReport, PlanOutput, ReviewOutput, schema_of};
 
     fn told(schema: &Value, name: &str, value: Value) -> (Value, Vec<String>) {
-        let (value, assumed) = as_meant(schema, name, value);
+        let (value, assumed, _) = as_meant(schema, name, value);
         (value, assumed.into_iter().map(|(at, said)| format!("{at}: {said}")).collect())
     }
 

@@ -61,22 +61,26 @@ pub fn read_noted<T: Handoff>(text: &str) -> Result<(T, Assumptions), Vec<Fault>
     };
     let mut notes: Assumptions =
         plain.notes.iter().map(|(at, note)| Fault::at(text, *at, (*note).to_owned())).collect();
-    let faults = match parse(value.clone()) {
-        Ok(handoff) => return Ok((handoff, notes)),
-        Err(faults) => faults,
-    };
-    let (value, mut assumed) = as_meant(&schema_of::<T>(), T::NAME, value);
-    let value = T::complete(value, &mut |at, said| assumed.push((at, said)));
+    if let Ok(handoff) = parse(value.clone()) {
+        return Ok((handoff, notes));
+    }
+    let (value, meant, root) = as_meant(&schema_of::<T>(), T::NAME, value);
+    // What was filled in says more than what was only written otherwise, and is told first.
+    let mut assumed = Vec::new();
+    let value = T::complete(value, &mut |at, said| assumed.push((format!("{root}{at}"), said)));
     let json = JsonText::new(text);
-    let at_place = |fault: Fault| json.fault(fault.code, fault.pointer, fault.message);
+    let at_place = |fault: Fault| json.fault(fault.code, format!("{root}{}", fault.pointer), fault.message);
     match parse(value) {
         Ok(handoff) => {
-            let assumed = assumed.into_iter().take(MAX_FAULTS);
-            notes.extend(assumed.map(|(at, said)| json.fault("schema", at, bounded(&said))));
-            Ok((handoff, notes))
+            let at_place = |(at, said): (String, String)| json.fault("schema", at, bounded(&said));
+            let mut told: Assumptions = assumed.into_iter().map(at_place).collect();
+            told.append(&mut notes);
+            told.extend(meant.into_iter().map(at_place));
+            told.truncate(MAX_FAULTS);
+            Ok((handoff, told))
         }
-        // Of a text that cannot be taken so, only what then is still wrong is to be mended.
-        Err(left) => Err(if left.is_empty() { faults } else { left }.into_iter().map(at_place).collect()),
+        // Only what then is still wrong is to be mended.
+        Err(left) => Err(left.into_iter().map(at_place).collect()),
     }
 }
 

@@ -3,10 +3,9 @@
 
 use crate::contracts::Fault;
 use crate::memory::{FileFaults, Store};
-use crate::text;
 
 /// Places that are named of one file.
-const MOST: usize = 5;
+const MOST: usize = 6;
 
 /// A sentence for each handoff that was taken otherwise than it stands, with the places; empty where all are as their schemas
 /// want them.
@@ -15,10 +14,10 @@ pub(crate) fn assumed_words(store: &Store) -> Vec<String> {
 }
 
 fn words(of: &FileFaults) -> String {
-    let place = |fault: &Fault| format!("{}:{}: {}", of.file, fault.position, fault.message);
+    let place = |fault: &Fault| format!("line {}, {}", fault.position.line, fault.message);
     let mut places: Vec<String> = of.faults.iter().take(MOST).map(place).collect();
     if let Some(more) = of.faults.len().checked_sub(MOST).filter(|more| *more > 0) {
-        places.push(format!("and {} more", text::count(more, "place")));
+        places.push(format!("and {more} more"));
     }
     format!("{} is not quite as its schema wants it, and was taken so: {}.", of.file, places.join("; "))
 }
