@@ -1,5 +1,6 @@
 //! `install.sh`, against a release on loopback that `release/archive.sh` has made.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
