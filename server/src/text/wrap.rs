@@ -104,7 +104,7 @@ mod tests {
         for (line, width, expected) in [
             ("one two", 7, "one two"),
             ("one two", 6, "one t…"),
-            ("one two three", 12, "one two…"),
+            ("one two three", 12, "one two thr…"),
             ("one two three", 8, "one two…"),
             ("a longestword", 9, "a longes…"),
             ("日本語", 5, "日本…"),

@@ -338,6 +338,9 @@ impl Live {
         };
         let time = format!("{:>TIME_WIDTH$}", text::elapsed(took));
         let first = format!("{indent}{} {name} {}  ", self.look.paint(paint, mark), self.look.paint(DIM, &time));
+        if message.is_empty() {
+            return first.trim_end().to_owned();
+        }
         let (hang, width) = (text::columns_of(&first), self.width());
         let rest = if hang + LEAST <= width { hang } else { indent.len() + BELOW.len() };
         text::hanging(&first, &" ".repeat(rest), message, width).trim_end().to_owned()

@@ -290,8 +290,8 @@ fn a_narrow_terminal_has_what_is_said_below_and_a_mark_where_it_ends() {
         &progress,
         &terminal,
         expect![[r#"
-              ✗ T1     0.0 s  Trim the name that
-                  was given · the model gave up: no
+              ✗ T1     0.0 s  Trim the name that was
+                  given · the model gave up: no
                   answer after 5 attempts
               ✓ T2     0.0 s  Greet with the name
                   that was given, and nobody without
