@@ -168,9 +168,9 @@ fn a_plan_edited_into_nonsense_at_the_gate_is_shown_its_place_and_asked_about_ag
     terminal.wait_for("ended with exit status: 7; the plan is as it was asked about.");
     terminal.wait_for(PROMPT);
     editor(&session, "cp \"$2\" \"$2.before\"; sed 's/\"simple\"/\"bogus\"/' \"$2.before\" > \"$2\"");
-    terminal.type_line("e");
     let line = session.text(".agent_memory/plan.json").lines().position(|line| line.contains("\"simple\""));
     let line = line.expect("a complexity") + 1;
+    terminal.type_line("e");
     terminal.wait_for(&format!(".agent_memory/plan.json:{line}:"));
     terminal.wait_for("The plan cannot be shown before that is fixed.");
     terminal.wait_for(PROMPT);
