@@ -226,7 +226,7 @@ fn a_gate_without_an_answer_leaves_the_plan_waiting() {
     let running = terminal.start(run(&session, &api));
     terminal.wait_for(PROMPT);
     running.signal(Signal::INT);
-    terminal.wait_for("Stopped. The plan waits for your answer.");
+    terminal.wait_for("Stopped by Ctrl-C. The plan waits for your answer.");
     running.wait().expect(130);
     assert_eq!(api.requests().len(), 2, "the plan is kept");
     session.baton(["approve"]).run().expect(0);

@@ -90,7 +90,7 @@ fn a_change_that_is_claimed_and_not_made_fails_the_task_in_the_end() {
         expect![[r#"
             $ run --task 'Do it' --auto-approve
             exit 1
-              T1 failed: the implement/T1 agent's handoff was not valid in 3 tries: /changes/1/path: src/t2.rs is as it was before you began; you have changed src/t1.rs. Make the change, or leave it out and say in notes what is missing; run again to start over, or choose a stronger model (models.*). Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/{run}/unpublished-T1.diff. T1 took 2 attempts: anthropic:claude-haiku-5-5 (failed), anthropic:claude-sonnet-5-5 (failed). Run again to retry; what is done stays done.
+              T1 failed: the implement/T1 agent's handoff was not valid in 3 tries: /changes/1/path: src/t2.rs is as it was before you began; you have changed src/t1.rs. Make the change, or leave it out and say in notes what is missing; run again for another try, or choose a stronger model (models.*). Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/{run}/unpublished-T1.diff. T1 took 2 attempts: anthropic:claude-haiku-5-5 (failed), anthropic:claude-sonnet-5-5 (failed). Run again to retry; what is done stays done.
                 baton run                  try again
                 baton plan --feedback "…"  plan again
                 baton reset                start over

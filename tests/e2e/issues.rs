@@ -127,8 +127,8 @@ fn several_chosen_issues_are_one_round() {
         expect![[r#"
             $ run --task 'Do it' --auto-approve
             exit 3
-              src/t1.rs:2: minor: A
-              src/t2.rs:2: minor: B
+              src/t1.rs:2: minor: A [{A}]
+              src/t2.rs:2: minor: B [{B}]
               A person is needed: The verdict is rejected.
                 baton accept               accept as is
                 baton run --fix {A},{B}
@@ -142,9 +142,9 @@ fn several_chosen_issues_are_one_round() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/T1, implement/T2, review
             modified src/t1.rs
               -    0
@@ -175,18 +175,18 @@ fn a_review_that_wants_a_new_plan_leaves_it_to_the_user() {
             $ run --task 'Do it' --auto-approve
             exit 0
               The verdict is approved.
-              src/t1.rs:2: minor: A
-              src/t2.rs:2: minor: B
+              src/t1.rs:2: minor: A [{A}]
+              src/t2.rs:2: minor: B [{B}]
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 issues are left.
-                baton diff            show changes
-                baton rollback        undo
+                baton diff      show changes
+                baton rollback  undo
                 baton run --fix {A},{B}
-                                      fix the issues
-                baton run --task "…"  start
+                                fix the issues
+                baton run "…"   start
             asked: context, plan, implement/T1, implement/T2, review
             $ run --fix {A}
             exit 0
-              src/t2.rs:2: minor: B
+              src/t2.rs:2: minor: B [{B}]
               The round is done, and its review wants a new plan: The verdict is rejected.
                 baton run       resume
                 baton accept    accept as is
@@ -236,14 +236,14 @@ fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there()
             $ run --task 'Do it' --auto-approve
             exit 0
               The verdict is approved.
-              src/t1.rs:2: minor: A
-              README.md:1: minor: R
+              src/t1.rs:2: minor: A [{A}]
+              README.md:1: minor: R [{R}]
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 issues are left.
-                baton diff            show changes
-                baton rollback        undo
+                baton diff      show changes
+                baton rollback  undo
                 baton run --fix {A},{R}
-                                      fix the issues
-                baton run --task "…"  start
+                                fix the issues
+                baton run "…"   start
             asked: context, plan, implement/T1, review
             $ run --fix {R}
             exit 3
@@ -268,9 +268,9 @@ fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there()
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/FIX, implement/T1, review
             modified README.md
               -# Sample
@@ -313,14 +313,14 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
             $ run --task 'Do it' --auto-approve
             exit 0
               The verdict is approved.
-              src/t1.rs:2: minor: A
-              README.md:1: minor: R
+              src/t1.rs:2: minor: A [{A}]
+              README.md:1: minor: R [{R}]
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 issues are left.
-                baton diff            show changes
-                baton rollback        undo
+                baton diff      show changes
+                baton rollback  undo
                 baton run --fix {A},{R}
-                                      fix the issues
-                baton run --task "…"  start
+                                fix the issues
+                baton run "…"   start
             asked: context, plan, implement/T1, review
             $ run --fix {R}
             exit 3
@@ -338,7 +338,7 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
                 baton rollback             undo
                 baton run --fix {A},{R}
                                            fix the issues
-                baton run --task "…"       start
+                baton run "…"              start
             $ run
             exit 4
               The plan was rejected. 1 file that was changed before stands.
@@ -347,7 +347,7 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
                 baton rollback             undo
                 baton run --fix {A},{R}
                                            fix the issues
-                baton run --task "…"       start
+                baton run "…"              start
             $ run --fix {R}
             exit 3
               The plan (version 1, 2 tasks) waits for your answer.
@@ -359,12 +359,12 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
             $ run --fix {R} --auto-approve
             exit 0
               The verdict is approved.
-              src/t1.rs:2: minor: A
+              src/t1.rs:2: minor: A [{A}]
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 1 issue is left.
                 baton diff                    show changes
                 baton rollback                undo
                 baton run --fix {A}  fix the issue
-                baton run --task "…"          start
+                baton run "…"                 start
             asked: implement/FIX, review
             modified README.md
               -# Sample

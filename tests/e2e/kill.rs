@@ -243,7 +243,13 @@ fn every_way_to_stop_a_run_is_a_cancel() {
         if let Some(signal) = signal {
             run.signal(signal);
         }
-        let done = run.wait().expect(130).prints("Stopped in context. No file was written. Your edits are intact.");
+        let done = run
+            .wait()
+            .expect(130)
+            .prints("Stopped by ")
+            .prints(" in context. No file was written. Your edits are intact.");
+        let by = if signal.is_none() { "Stopped by --timeout 2s in context." } else { "in context." };
+        assert!(done.stdout.contains(by), "{}", done.stdout);
         assert!(done.stdout.contains("\n  baton run    resume\n  baton reset  start over\n"), "{}", done.stdout);
         assert!(!done.stdout.contains("baton rollback"), "there is nothing to undo: {}", done.stdout);
         assert!(!done.stderr.contains("panicked"), "{}", done.stderr);

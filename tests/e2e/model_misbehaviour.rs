@@ -103,7 +103,7 @@ fn the_same_call_for_ever_is_noticed_reported_and_ended() {
     let looping = api(Script::new().on("context", again()));
     let done = run(&session, &looping).expect(5);
     done.prints("the context agent made the same call 8 times with the same answer: search")
-        .prints("run again to start over, or choose a stronger model (models.*)");
+        .prints("run again for another try, or choose a stronger model (models.*)");
     let answers = answers(&looping, "context");
     assert_eq!(looping.requests().len(), 8);
     assert!(!answers[1].contains("very call"));

@@ -4,10 +4,12 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::process::Stdio;
 
 use crate::support::messages_api::MessagesApi;
 use crate::support::replies::{goes_well, own, workspace};
-use crate::support::session::Session;
+use crate::support::session::{Done, Session};
+use crate::support::terminal::Terminal;
 
 fn api() -> MessagesApi {
     MessagesApi::start(goes_well(&[&[own("T1")]]))
@@ -37,6 +39,90 @@ fn a_task_that_begins_with_a_dash_is_a_task() {
     let planned = api.requests_of("plan").len();
     session.baton(["plan", "--feedback", "- no new files"]).api(&api).run();
     assert!(api.requests_of("plan")[planned].first_message().contains("- no new files"));
+}
+
+/// A run whose standard input is this.
+fn run_with_input(session: &Session, api: &MessagesApi, args: &[&str], input: &[u8]) -> Done {
+    session.write("input", input);
+    let stdin = std::fs::File::open(session.path("input")).expect("a file");
+    let run = session.baton(std::iter::once("run").chain(args.iter().copied())).api(api);
+    let done = run.streams(stdin.into(), Stdio::piped(), Stdio::piped()).run();
+    std::fs::remove_file(session.path("input")).expect("it was there");
+    done
+}
+
+#[test]
+fn a_task_stands_on_the_command_line_in_a_file_or_on_standard_input() {
+    for args in [["Do it well"].as_slice(), &["-"], &["--task-file", "-"], &["--task-file", "wish.txt"]] {
+        let (session, api) = (Session::new(&workspace(1)), api());
+        session.write("wish.txt", "Do it well\n");
+        let args: Vec<&str> = args.iter().copied().chain(["--yes"]).collect();
+        run_with_input(&session, &api, &args, b"\xef\xbb\xbfDo it well\r\n").expect(0);
+        assert_eq!(session.text(".agent_memory/task.md"), "Do it well\n", "{args:?}");
+    }
+}
+
+#[test]
+fn what_holds_no_task_is_refused_before_anything_is_done() {
+    let (session, api) = (Session::new(&workspace(1)), api());
+    session.write("long", vec![b'x'; 2 << 20]);
+    session.write("odd", b"Mend\ncaf\xe9");
+    for (args, said) in [
+        (["-"].as_slice(), "standard input is empty; say in it"),
+        (&["--task-file", "gone"], "the task cannot be read from gone: "),
+        (&["--task-file", "src"], "the task cannot be read from src: "),
+        (&["--task-file", "long"], "long is too long for a task, which may have 1048576 bytes"),
+        (&["--task-file", "odd"], "the task in odd:2:4: not UTF-8 text; save the file in that encoding"),
+        (&["A", "--task", "B"], "cannot be used with"),
+        (&["A", "--task-file", "odd"], "cannot be used with"),
+        (&["--task", "A", "--task-file", "odd"], "cannot be used with"),
+        (&["A", "--fix", "i1"], "cannot be used with"),
+        (&["Add", "a", "flag"], "a task is one argument; put it in quotes"),
+        (&["review"], "write: baton run --phase review"),
+        (&["status"], "write: baton status"),
+        (&[], "there is no task; say what should be done, by `baton run"),
+    ] {
+        run_with_input(&session, &api, args, b" \n").expect(2).reports(said);
+        assert!(!session.exists(".agent_memory"), "{args:?}");
+    }
+    for (args, said) in [
+        (["Add a flag"].as_slice(), "for a task, write: baton run \"Add a flag\""),
+        (&["fix", "i1"], "write: baton run --fix IDS"),
+        (&["context"], "write: baton run --phase context"),
+    ] {
+        session.baton(args.iter().copied()).run().expect(2).reports(said);
+    }
+    assert!(api.requests().is_empty(), "no model was asked");
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_for_the_task() {
+    let run = |session: &Session, api: &MessagesApi| session.baton(["run", "--yes"]).api(api);
+    let (session, api) = (Session::new(&workspace(1)), api());
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api));
+    terminal.wait_for("What should be done? In a line; an empty one opens vi.");
+    terminal.type_line("Do it well");
+    running.wait().expect(0);
+    assert_eq!(session.text(".agent_memory/task.md"), "Do it well\n");
+
+    let (session, api) = (Session::new(&workspace(1)), self::api());
+    let mut terminal = Terminal::new();
+    let editor = "f() { printf 'By hand\\n' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"; }; f";
+    let running = terminal.start(run(&session, &api).env("EDITOR", editor));
+    terminal.wait_for("What should be done?");
+    terminal.type_line("");
+    running.wait().expect(0);
+    assert_eq!(session.text(".agent_memory/task.md"), "By hand\n", "the comment of the template is taken out");
+
+    let (session, api) = (Session::new(&workspace(1)), self::api());
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api).env("EDITOR", "true"));
+    terminal.wait_for("What should be done?");
+    terminal.type_line("");
+    terminal.wait_for("no task was given, and nothing was started");
+    running.wait().expect(2);
+    assert!(!session.exists(".agent_memory") && api.requests().is_empty());
 }
 
 #[test]

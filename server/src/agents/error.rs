@@ -9,7 +9,7 @@ pub enum AgentError {
     Model(ModelError),
     /// The model's handoff broke its contract each time.
     #[error(
-        "the {agent} agent's handoff was not valid in {tries} tries: {}; run again to start over, or choose a stronger \
+        "the {agent} agent's handoff was not valid in {tries} tries: {}; run again for another try, or choose a stronger \
          model (models.*)", .faults.join("; ")
     )]
     Contract {
@@ -41,7 +41,7 @@ pub enum AgentError {
     },
     /// The model repeated the same call.
     #[error(
-        "the {agent} agent made the same call {times} times with the same answer: {call}; run again to start over, or \
+        "the {agent} agent made the same call {times} times with the same answer: {call}; run again for another try, or \
          choose a stronger model (models.*)"
     )]
     Loop {

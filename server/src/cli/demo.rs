@@ -120,7 +120,7 @@ fn closing_text(folder: &Path) -> String {
          \n\
          Look around:  cd {folder}\n\
          \x20             baton diff · cargo test · cat .agent_memory/plan.md .agent_memory/review.json\n\
-         Your turn:    baton run --task \"…\"   in a project of yours, with ANTHROPIC_API_KEY set",
+         Your turn:    baton run \"…\"   in a project of yours, with ANTHROPIC_API_KEY set",
         text::paragraph("", WHAT_WAS_REAL, columns())
     )
 }

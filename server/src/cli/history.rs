@@ -17,7 +17,7 @@ pub(super) fn history(start: &Start<'_>, args: HistoryArgs) -> Result<u8, Failur
             let json = serde_json::to_string_pretty(&serde_json::json!({ "workflows": workflows }));
             text::safe_json(&json.map_err(|error| Failure::failed(error.to_string()))?)
         }
-        false if workflows.is_empty() => "Nothing has been run here yet. `baton run --task \"…\"` starts.".to_owned(),
+        false if workflows.is_empty() => "Nothing has been run here yet. `baton run \"…\"` starts.".to_owned(),
         false => table(&workflows, columns()),
     };
     print(&text)?;

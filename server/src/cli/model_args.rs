@@ -1,4 +1,4 @@
-//! The flags by which models are chosen for one start.
+//! The flags by which models are chosen for one start, and what they may cost.
 
 use clap::builder::PossibleValuesParser;
 
@@ -10,10 +10,13 @@ pub struct ModelArgs {
     /// Use this provider's models where no setting names one
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS))]
     pub provider: Option<String>,
-    /// Use this model for fast, balanced or powerful work, as in fast=ollama:qwen3:8b; once for each of them. A name
-    /// without a provider is one of --provider
-    #[arg(long = "model", value_name = "TIER=ID", value_parser = tier_and_model)]
-    pub models: Vec<(PhaseTier, String)>,
+    /// Use this model for fast, balanced or powerful work, as in fast=ollama:qwen3:8b, once for each of them; without
+    /// TIER= for all that no other --model names. A name without a provider is one of --provider
+    #[arg(long = "model", value_name = "[TIER=]ID", value_parser = tier_and_model)]
+    pub models: Vec<(Option<PhaseTier>, String)>,
+    /// What the workflow may cost, in US dollars, before it stops for you; in place of what settings say [default: 5]
+    #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = usd)]
+    pub budget: Option<String>,
 }
 
 const TIERS: [PhaseTier; 3] = [PhaseTier::Fast, PhaseTier::Balanced, PhaseTier::Powerful];
@@ -21,7 +24,19 @@ const TIERS: [PhaseTier; 3] = [PhaseTier::Fast, PhaseTier::Balanced, PhaseTier::
 impl ModelArgs {
     /// As settings of the command line.
     pub(super) fn overrides(&self) -> Overrides {
-        Overrides { provider: self.provider.clone(), models: self.models.clone(), ..Overrides::default() }
+        Overrides {
+            provider: self.provider.clone(),
+            models: self.of_each_tier(),
+            budget_usd: self.budget.clone(),
+            ..Overrides::default()
+        }
+    }
+
+    /// The model of each tier: the one that is named for it, else the one that is named for all.
+    fn of_each_tier(&self) -> Vec<(PhaseTier, String)> {
+        let of = |wanted: Option<PhaseTier>| self.models.iter().find(|(tier, _)| *tier == wanted);
+        let model = |tier: PhaseTier| of(Some(tier)).or_else(|| of(None)).map(|(_, id)| (tier, id.clone()));
+        TIERS.into_iter().filter_map(model).collect()
     }
 
     /// What the flags mean together.
@@ -33,8 +48,8 @@ impl ModelArgs {
             if let Some((_, earlier)) =
                 self.models[..at].iter().find(|(other, earlier)| other == tier && earlier != model)
             {
-                let tier = tier.as_str();
-                return Err(format!("--model names two models for {tier}, {earlier} and {model}; a tier has one"));
+                let tier = tier.map_or("all tiers", PhaseTier::as_str);
+                return Err(format!("--model names two models for {tier}, {earlier} and {model}; there can be one"));
             }
         }
         Ok(())
@@ -43,15 +58,39 @@ impl ModelArgs {
     /// As they are written, each with a space before it; empty where none is given.
     pub(super) fn words(&self) -> String {
         let provider = self.provider.iter().map(|provider| format!(" --provider {provider}"));
-        let models = self.models.iter().map(|(tier, id)| format!(" --model {}={id}", tier.as_str()));
+        let models = self.models.iter().map(|(tier, id)| match tier {
+            Some(tier) => format!(" --model {}={id}", tier.as_str()),
+            None => format!(" --model {id}"),
+        });
         provider.chain(models).collect()
+    }
+
+    /// `--budget` as it is written, with a space before it; empty where it is not given.
+    pub(super) fn budget_words(&self) -> String {
+        self.budget.as_ref().map(|usd| format!(" --budget {usd}")).unwrap_or_default()
     }
 }
 
-fn tier_and_model(text: &str) -> Result<(PhaseTier, String), String> {
+/// An amount of US dollars, as a setting takes it.
+fn usd(text: &str) -> Result<String, String> {
+    let amount = text.trim().trim_start_matches('$');
+    match amount.parse::<f64>() {
+        Ok(usd) if usd.is_finite() && usd >= 0.0 => Ok(amount.to_owned()),
+        _ => Err("a budget is an amount of US dollars, as in 5 or 0.50".to_owned()),
+    }
+}
+
+/// A model, and the tier it is for; `None` for all of them.
+fn tier_and_model(text: &str) -> Result<(Option<PhaseTier>, String), String> {
     let example = "fast=ollama:qwen3:8b";
     let Some((word, id)) = text.split_once('=') else {
-        return Err(format!("this names no tier; write TIER=ID, as in {example}"));
+        return match text.trim() {
+            "" => Err(format!("this names no model; write ID or TIER=ID, as in {example}")),
+            tier if TIERS.iter().any(|known| known.as_str() == tier) => {
+                Err(format!("{tier} is a tier and names no model; write {tier}=ID, as in {example}"))
+            }
+            id => Ok((None, id.to_owned())),
+        };
     };
     let (word, id) = (word.trim(), id.trim());
     let Some(tier) = TIERS.into_iter().find(|tier| tier.as_str() == word) else {
@@ -62,7 +101,7 @@ fn tier_and_model(text: &str) -> Result<(PhaseTier, String), String> {
     };
     match id {
         "" => Err(format!("this names no model; write TIER=ID, as in {example}")),
-        id => Ok((tier, id.to_owned())),
+        id => Ok((Some(tier), id.to_owned())),
     }
 }
 
@@ -72,10 +111,11 @@ mod tests {
 
     #[test]
     fn a_tier_and_its_model_are_taken_apart_at_the_first_sign() {
-        assert_eq!(tier_and_model("fast=ollama:qwen3:8b"), Ok((PhaseTier::Fast, "ollama:qwen3:8b".to_owned())));
-        assert_eq!(tier_and_model(" powerful = openai:a=b"), Ok((PhaseTier::Powerful, "openai:a=b".to_owned())));
+        assert_eq!(tier_and_model("fast=ollama:qwen3:8b"), Ok((Some(PhaseTier::Fast), "ollama:qwen3:8b".to_owned())));
+        assert_eq!(tier_and_model("ollama:qwen3:8b"), Ok((None, "ollama:qwen3:8b".to_owned())));
+        assert_eq!(tier_and_model(" powerful = openai:a=b"), Ok((Some(PhaseTier::Powerful), "openai:a=b".to_owned())));
         for (text, expected) in [
-            ("openai:x", "names no tier"),
+            ("fast", "write fast=ID"),
             ("fasst=openai:x", "did you mean fast?"),
             ("power=openai:x", "did you mean powerful?"),
             ("x=openai:x", "\"x\" is no tier; there are"),
@@ -90,9 +130,23 @@ mod tests {
     fn flags_are_written_as_they_were_given() {
         let args = ModelArgs {
             provider: Some("openai".to_owned()),
-            models: vec![(PhaseTier::Fast, "ollama:x".to_owned()), (PhaseTier::Powerful, "openai:y".to_owned())],
+            models: vec![(Some(PhaseTier::Fast), "ollama:x".to_owned()), (None, "openai:y".to_owned())],
+            budget: Some("7.5".to_owned()),
         };
-        assert_eq!(args.words(), " --provider openai --model fast=ollama:x --model powerful=openai:y");
+        assert_eq!(args.words(), " --provider openai --model fast=ollama:x --model openai:y");
+        assert_eq!(args.budget_words(), " --budget 7.5");
+        let of_tiers = args.overrides().models;
+        let names: Vec<(&str, &str)> = of_tiers.iter().map(|(tier, id)| (tier.as_str(), id.as_str())).collect();
+        assert_eq!(names, [("fast", "ollama:x"), ("balanced", "openai:y"), ("powerful", "openai:y")]);
         assert_eq!(ModelArgs::default().words(), "");
+        assert_eq!(ModelArgs::default().budget_words(), "");
+    }
+
+    #[test]
+    fn a_budget_is_an_amount_of_dollars() {
+        assert_eq!((usd("7.50"), usd(" $2"), usd("0")), (Ok("7.50".into()), Ok("2".into()), Ok("0".into())));
+        for text in ["", "-1", "many", "inf", "NaN", "5 EUR"] {
+            assert!(usd(text).unwrap_err().contains("US dollars"), "{text}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! why a result cannot be written, such as a full disk, is one.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -149,18 +150,33 @@ pub(super) fn way_on_lines_after(status: Option<Status>) -> Vec<String> {
     status.map(|status| way_on_lines(&status.ways_on, columns())).unwrap_or_default()
 }
 
-/// The ways on of a run for which models were chosen: another run needs the choice too.
-pub(super) fn with_models(status: Option<Status>, models: &ModelArgs) -> Option<Status> {
-    let (mut status, chosen) = (status?, models.words());
-    for cli in status.ways_on.iter_mut().filter_map(|way| way.cli.as_mut()) {
+/// Give the ways on the flags of this start: another run needs its models and its budget too, and every command the workspace.
+pub(super) fn with_flags(ways: &mut [WayOn], models: &ModelArgs, workspace: Option<&Path>) {
+    let (chosen, budget) = (models.words(), models.budget_words());
+    let folder = workspace.map(|folder| format!(" --workspace {}", shell_word(&folder.to_string_lossy())));
+    for cli in ways.iter_mut().filter_map(|way| way.cli.as_mut()).filter(|cli| cli.contains("baton ")) {
+        // A way on that allows more has a budget of its own.
+        let budget = if cli.contains("--budget") { "" } else { budget.as_str() };
         for command in ["baton run", "baton plan"] {
-            if let Some(rest) = cli.strip_prefix(command) {
-                *cli = format!("{command}{chosen}{rest}");
+            if let Some((before, rest)) = cli.split_once(command) {
+                *cli = format!("{before}{command}{chosen}{budget}{rest}");
                 break;
             }
         }
+        if let Some(folder) = &folder {
+            *cli = format!("{}{folder}", cli.replace(" && ", &format!("{folder} && ")));
+        }
     }
-    Some(status)
+}
+
+/// A word as a shell takes it, in quotes where it needs them; safe to show.
+fn shell_word(word: &str) -> String {
+    let word = text::safe_line(word);
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+~@:,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// The exit code of finished work once its result was printed. A reader that has left changes nothing; a result that

@@ -15,6 +15,7 @@ use super::runtime::block_on;
 use super::session::{Session, Start};
 use crate::contracts::{BaseReview, Handoff, Severity};
 use crate::memory::Store;
+use crate::text;
 use crate::workflow::{Goal, Outcome, RunEnd};
 
 /// Review, and answer with the exit code for what was found.
@@ -33,7 +34,7 @@ fn review_with(start: &Start<'_>, args: ReviewArgs, reports: &mut Reports) -> Re
     let baseline = baseline(&args.baseline, &session)?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
-    let mut report = EndReport::of(&engine);
+    let mut report = EndReport::of(&engine).with_flags(start, &args.models);
     report.is_aside = reports.takes_standard_output();
     let request = Goal::ReviewAgainst { base: args.base }.into();
     let (run, mut ended) = block_on(drive(engine, request, args.timeout, progress))??;
@@ -46,7 +47,7 @@ fn review_with(start: &Start<'_>, args: ReviewArgs, reports: &mut Reports) -> Re
         true => LastLine::of_base_review(&run, &ended, code).print(),
         false => {
             tell_compared(&mut ended, &ending);
-            report.print_base_review(&(run, ended))
+            report.print_base_review(&(run, ended), is_reached.then(|| reached_words(&ending, args.fail_on)))
         }
     };
     exit_code_after(code, worse(written, printed))
@@ -90,12 +91,29 @@ fn tell_compared(ended: &mut RunEnd, ending: &Ending) {
 }
 
 fn reaches(ending: &Ending, fail_on: FailOn) -> bool {
+    count_reached(ending, fail_on) > 0
+}
+
+/// How many of the issues that count are as bad.
+fn count_reached(ending: &Ending, fail_on: FailOn) -> usize {
     let bound = match fail_on {
         FailOn::Critical => Severity::Critical,
         FailOn::Major => Severity::Major,
         FailOn::Minor => Severity::Minor,
-        FailOn::Never => return false,
+        FailOn::Never => return 0,
     };
     // Severities are ordered worst first.
-    ending.findings().iter().any(|finding| finding.counts() && finding.issue.severity <= bound)
+    ending.findings().iter().filter(|finding| finding.counts() && finding.issue.severity <= bound).count()
+}
+
+/// Why the code is that of `--fail-on`.
+fn reached_words(ending: &Ending, fail_on: FailOn) -> String {
+    let number = count_reached(ending, fail_on);
+    let are = if number == 1 { "is" } else { "are" };
+    let bad = match fail_on {
+        FailOn::Critical => "critical",
+        FailOn::Major => "major or worse",
+        FailOn::Minor | FailOn::Never => "minor or worse",
+    };
+    format!("{} {are} {bad}; exit {ISSUES}.", text::count(number, "issue"))
 }

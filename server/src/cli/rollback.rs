@@ -79,6 +79,10 @@ fn file_line(file: &RolledBack) -> String {
 fn summary_line(report: &RollbackReport, request: &RollbackRequest) -> String {
     let left = report.left_alone().count();
     let done = report.files.len() - left;
+    let is_unchanged = |file: &RolledBack| matches!(file.outcome, RollbackOutcome::Unchanged);
+    if request.undo && !request.dry_run && report.files.iter().all(is_unchanged) {
+        return "No rollback is left to undo; nothing was changed.".to_owned();
+    }
     let verb = match (request.dry_run, request.undo) {
         (true, _) => "Nothing was written. It would come to",
         (false, true) => "Brought back:",

@@ -1,5 +1,6 @@
 //! `baton run`: take a task through the workflow and show its progress. Also what every subcommand that starts a run shares.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,13 @@ use super::args::{PlanArgs, RunArgs};
 use super::attention::{self, Attention};
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
-use super::issue::{Shown, issue_lines};
+use super::issue_lines::issue_lines;
 use super::last_line::{LastLine, with_last_line};
 use super::model_args::ModelArgs;
 use super::notices;
 use super::output::{
     AS_RECORDED, beside, columns, exit_code_after, message_lines, print, print_json, reader_left, status_after, tell,
-    warn, way_on_lines, way_on_lines_after, with_models,
+    warn, way_on_lines, way_on_lines_after, with_flags,
 };
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
@@ -23,6 +24,7 @@ use super::reports::{Ending, Reports};
 use super::runtime::block_on;
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
+use super::task;
 use crate::config::Settings;
 use crate::contracts::{BaseReview, Handoff, ReviewOutput, Usage, Verdict};
 use crate::memory::Store;
@@ -43,15 +45,19 @@ pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     with_last_line(is_json, done)
 }
 
-fn run_with(start: &Start<'_>, args: RunArgs, reports: &mut Reports) -> Result<u8, Failure> {
+fn run_with(start: &Start<'_>, mut args: RunArgs, reports: &mut Reports) -> Result<u8, Failure> {
+    args.task = task::given(&args)?;
     let session = Session::open(start, args.models.overrides())?;
     reports.set_root(session.workspace.root());
+    if args.task.is_none() {
+        args.task = task::asked(&session, &args)?;
+    }
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let approver = gate::approver(session.workspace.root(), progress.clone());
     let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
     let engine = session.engine(approver)?;
     let is_aside = reports.takes_standard_output();
-    let report = EndReport { models: args.models.clone(), is_aside, ..EndReport::of(&engine) };
+    let report = EndReport { is_aside, ..EndReport::of(&engine).with_flags(start, &args.models) };
     let end = block_on(drive(engine, request, args.timeout, progress))??;
     let code = exit_code(&end.1);
     let written = reports.write(&report.ending(&end.1, code));
@@ -79,10 +85,13 @@ pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, notes, models }
     let request = Goal::Revise { feedback }.into();
     let progress = Arc::new(Progress::new(Style::for_stderr(), &session.phases));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
-    let report = EndReport { models, ..EndReport::of(&engine) };
-    let end = block_on(drive(engine, request, None, Some(progress)))??;
+    let report = EndReport::of(&engine).with_flags(start, &models);
+    let mut end = block_on(drive(engine, request, None, Some(progress)))??;
     let code = match end.1.outcome {
-        Outcome::Done => PERSON,
+        Outcome::Done => {
+            end.1.message = end.1.message.replacen("The plan phase is done.", "The new plan waits for your answer.", 1);
+            PERSON
+        }
         _ => exit_code(&end.1),
     };
     exit_code_after(code, report.print(&end))
@@ -108,6 +117,8 @@ pub(super) async fn drive(
         }
         None => print_json(&text::safe_json(&json!(event).to_string())),
     };
+    // What stopped the run, for its end.
+    let mut stopped_by = None;
     let stopping = |why: &str| {
         cancel.cancel();
         if let Some(progress) = &progress {
@@ -130,14 +141,17 @@ pub(super) async fn drive(
                 None => warn(&[warning]),
             },
             stop = stops.next() => match stop {
-                Stop::Asked if cancel.is_cancelled() => {
+                Stop::Asked(_) if cancel.is_cancelled() => {
                     // The terminal gets back what was changed of it.
                     if let Some(progress) = &progress {
                         progress.finish();
                     }
                     std::process::exit(i32::from(CANCELLED))
                 }
-                Stop::Asked => stopping("Stopping… (Ctrl-C again kills)"),
+                Stop::Asked(by) => {
+                    stopped_by.get_or_insert_with(|| format!("by {by}"));
+                    stopping("Stopping… (Ctrl-C again kills)");
+                }
                 Stop::HungUp => stopping("Stopping: the terminal is gone"),
             },
             () = &mut reader_left, if is_read => {
@@ -147,6 +161,8 @@ pub(super) async fn drive(
             () = &mut timed_out, if timer_runs => {
                 timer_runs = false;
                 ran_out = !cancel.is_cancelled();
+                let after = humantime::format_duration(timeout.unwrap_or_default());
+                stopped_by.get_or_insert_with(|| format!("by --timeout {after}"));
                 cancel.cancel();
             }
         }
@@ -172,7 +188,15 @@ pub(super) async fn drive(
             message: format!("{}. The run was stopped; `baton run` goes on with it", failure.message),
             ..failure
         }),
-        None => Ok((run, ended)),
+        None => Ok((run, RunEnd { message: named_end(&ended, stopped_by.as_deref()), ..ended })),
+    }
+}
+
+/// The message of an end, with what stopped the run.
+fn named_end(ended: &RunEnd, stopped_by: Option<&str>) -> String {
+    match (stopped_by, ended.message.strip_prefix("Stopped")) {
+        (Some(by), Some(rest)) if ended.outcome == Outcome::Cancelled => format!("Stopped {by}{rest}"),
+        _ => ended.message.clone(),
     }
 }
 
@@ -191,6 +215,8 @@ pub(super) struct EndReport {
     phases: Phases,
     /// The models that were chosen for this run.
     models: ModelArgs,
+    /// The workspace, where it was named.
+    workspace: Option<PathBuf>,
     /// Whether they are a recorded run.
     is_recorded: bool,
     /// Whether it goes to standard error, since standard output holds a report.
@@ -203,7 +229,12 @@ impl EndReport {
         let Engine { store, settings, phases, models, .. } = engine;
         let is_recorded = models.as_ref().is_ok_and(Models::is_recorded);
         let (store, settings, phases) = (store.clone(), settings.clone(), phases.clone());
-        Self { store, settings, phases, models: ModelArgs::default(), is_recorded, is_aside: false }
+        Self { store, settings, phases, models: ModelArgs::default(), workspace: None, is_recorded, is_aside: false }
+    }
+
+    /// With the flags of this start, which the ways on keep.
+    pub(super) fn with_flags(self, start: &Start<'_>, models: &ModelArgs) -> Self {
+        Self { models: models.clone(), workspace: start.folder.map(Path::to_owned), ..self }
     }
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
@@ -259,9 +290,12 @@ impl EndReport {
     }
 
     /// Print the end of a review against a commit, which is no workflow's, and what can be done about it.
-    pub(super) fn print_base_review(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
+    /// `reached` says why it ends with another code.
+    pub(super) fn print_base_review(&self, end: &(String, RunEnd), reached: Option<String>) -> Result<(), Failure> {
         let mut lines = self.lines(end, None);
-        let ways = self.status().map(|status| status.ways_on_of_base_review()).unwrap_or_default();
+        lines.extend(reached);
+        let mut ways = self.status().map(|status| status.ways_on_of_base_review()).unwrap_or_default();
+        with_flags(&mut ways, &self.models, self.workspace.as_deref());
         lines.extend(way_on_lines(&ways, columns()));
         self.say(&lines)
     }
@@ -272,8 +306,9 @@ impl EndReport {
     }
 
     fn status(&self) -> Option<Status> {
-        let status = status_after(&self.store, &self.settings, &self.phases);
-        with_models(status, &self.models)
+        let mut status = status_after(&self.store, &self.settings, &self.phases)?;
+        with_flags(&mut status.ways_on, &self.models, self.workspace.as_deref());
+        Some(status)
     }
 
     /// `status` is where the workflow stands after the run; `None` after one that belongs to no workflow.
@@ -288,7 +323,7 @@ impl EndReport {
             // On one line, so that it cannot pass for what this program says.
             lines.extend((!is_said).then(|| text::paragraph("", &summary, columns())));
             lines.push(String::new());
-            lines.extend(issue_lines(review.issues.iter().map(Shown::new)));
+            lines.extend(issue_lines(&review.issues));
             if !review.issues.is_empty() {
                 lines.push(String::new());
             }

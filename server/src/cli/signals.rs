@@ -5,8 +5,8 @@ use super::failure::Failure;
 /// What asks to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// Interrupt or terminate: a person or a process manager. The second one ends the process at once.
-    Asked,
+    /// Interrupt or terminate: a person or a process manager, in words. The second one ends the process at once.
+    Asked(&'static str),
     /// The terminal is gone. The system and the shell may both send it, so a second one means nothing.
     HungUp,
 }
@@ -44,8 +44,8 @@ impl Stops {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => Stop::Asked,
-            _ = self.interrupt.recv() => Stop::Asked,
+            _ = self.terminate.recv() => Stop::Asked("a signal"),
+            _ = self.interrupt.recv() => Stop::Asked("Ctrl-C"),
             _ = hung_up => Stop::HungUp,
         }
     }
@@ -62,7 +62,7 @@ impl Stops {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        Stop::Asked
+        Stop::Asked("Ctrl-C")
     }
 }
 

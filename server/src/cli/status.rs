@@ -15,7 +15,7 @@ use crate::contracts::{Attempt, safe_values, short_commit};
 use crate::text;
 use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
 
-const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
+const NOTHING: &str = "Nothing has been run here yet. `baton run \"…\"` starts.";
 
 /// Print the status.
 pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {

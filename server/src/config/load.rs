@@ -361,7 +361,11 @@ impl Loading {
             ApprovalMode::Ask => "ask",
             ApprovalMode::Auto => "auto",
         });
-        let given = [("provider", "--provider", flags.provider.as_deref()), ("approval", "--auto-approve", approval)];
+        let given = [
+            ("provider", "--provider", flags.provider.as_deref()),
+            ("approval", "--auto-approve", approval),
+            ("budget_usd", "--budget", flags.budget_usd.as_deref()),
+        ];
         for (key, flag, value) in given {
             if let (Some(setting), Some(value)) = (Setting::of(key), value) {
                 self.set(Layer::Flags, setting, &Node::loose(flag, value));

@@ -75,6 +75,8 @@ pub struct Overrides {
     pub approval: Option<ApprovalMode>,
     /// `--model TIER=ID`, at most one of each tier. Without a provider in it, it is one of `provider`.
     pub models: Vec<(PhaseTier, String)>,
+    /// `--budget`, in US dollars.
+    pub budget_usd: Option<String>,
 }
 
 /// Every layer above the defaults.

@@ -47,5 +47,5 @@ pub use store::{
     CheckedFiles, FaultyPlan, KnownWorkflow, LoadedPlan, Memory, Origin, PreviousPlan, Resealed, Revision, RunDir,
     SetAsideEnd, Store, Uncounted, UncountedFrom,
 };
-pub use task_text::{is_same_task, tidied};
+pub use task_text::{decode as decode_text, is_same_task, tidied};
 pub use tells::{Tells, Told};

@@ -14,7 +14,7 @@ const MARK: char = '\u{feff}';
 ///
 /// # Errors
 /// The first position that is not text in that encoding, or holds a NUL character, as UTF-16 without a mark does.
-pub(super) fn decode(bytes: &[u8]) -> Result<String, Fault> {
+pub fn decode(bytes: &[u8]) -> Result<String, Fault> {
     let text = match bytes {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?,

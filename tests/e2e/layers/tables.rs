@@ -196,6 +196,7 @@ pub(super) const OWNED: [Owned; 7] = [
             ("cli/reports/out_file.rs", "the user names files for reports, anywhere"),
             ("cli/sandbox_job.rs", "the log of a job that no run has"),
             ("cli/signals.rs", "/proc tells which signals are ignored"),
+            ("cli/task.rs", "it reads the file with the task that the user names, and the one that their editor wrote"),
         ],
         open_to_tests: true,
         instead: "ask `workspace` (files beneath the root) or `memory` (the memory folder)",

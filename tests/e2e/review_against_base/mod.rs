@@ -99,6 +99,7 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
     let done = against(&session, &api, "main", &[]).expect(6);
     done.reports("Reviewing against main (since ")
         .prints("src/changed.rs:2: major: Not a word.")
+        .prints("1 issue is major or worse; exit 6.")
         .prints("Reviewed 5 files against main");
     assert_eq!((bytes_below(&session.path(".git")), session.tree()), (git, tree));
 
@@ -304,7 +305,7 @@ fn a_review_that_is_stopped_says_that_nothing_was_changed() {
     let run = session.baton(["review", "--base", "main"]).api(&api).start();
     api.wait_for_request("review");
     run.signal(rustix::process::Signal::INT);
-    run.wait().expect(130).prints("Stopped in review. Nothing was changed.");
+    run.wait().expect(130).prints("Stopped by Ctrl-C in review. Nothing was changed.");
     let told =
         session.baton(["review", "--base", "main", "--json"]).api(&api).env("BATON_BUDGET_USD", "0.000001").run();
     assert_eq!((&told.outcome()["outcome"], &told.outcome()["review"]), (&json!("escalated"), &Value::Null));

@@ -234,9 +234,9 @@ fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: context, plan, implement/T1, review, implement/FIX, implement/T1, review
             modified README.md
               -# Sample
@@ -274,9 +274,9 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: context, plan, implement/T1, review, implement/FIX, review
             modified README.md
               -# Sample
@@ -312,9 +312,9 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/T1, review, implement/FIX, review
             modified README.md
               -# Sample
@@ -349,9 +349,9 @@ fn a_plan_may_have_a_task_called_fix() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: context, plan, implement/T2, implement/fix, review, implement/fix, review
             modified README.md
               -# Sample

@@ -127,7 +127,7 @@ fn reviews_without_a_merge_are_counted_over_every_kind_of_round() {
         expect![[r#"
             $ run --task 'Do it' --auto-approve
             exit 3
-              src/t1.rs:2: major: Wrong still.
+              src/t1.rs:2: major: Wrong still. [{Wrong still.}]
               A person is needed: 3 reviews without an approval (max_review_cycles is 3); the last one says: The verdict is changes_requested.
                 baton accept                  accept as is
                 baton run --fix {Wrong still.}  fix the issue
@@ -226,14 +226,14 @@ fn a_rejection_says_that_what_earlier_rounds_wrote_stands() {
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
-                baton run --task "…"       start
+                baton run "…"              start
             $ run
             exit 4
               The plan was rejected. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
-                baton run --task "…"       start
+                baton run "…"              start
             modified src/t1.rs
               -    0
               +    1
@@ -278,14 +278,14 @@ fn a_plan_that_is_partly_done_can_be_rejected_while_no_run_is_at_work() {
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
-                baton run --task "…"       start
+                baton run "…"              start
             $ run
             exit 4
               The plan was rejected. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
-                baton run --task "…"       start
+                baton run "…"              start
             modified src/t1.rs
               -    0
               +    1
@@ -325,20 +325,20 @@ fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
             exit 0
               Rejected plan version 1; nothing was written.
                 baton plan --feedback "…"  plan again
-                baton run --task "…"       start
+                baton run "…"              start
             $ run --auto-approve
             exit 4
               The plan was rejected; nothing was written.
                 baton plan --feedback "…"  plan again
-                baton run --task "…"       start
+                baton run "…"              start
             $ run --auto-approve
             exit 4
               The plan was rejected; nothing was written.
                 baton plan --feedback "…"  plan again
-                baton run --task "…"       start
+                baton run "…"              start
             $ plan --feedback 'The other file.'
             exit 3
-              The plan phase is done.
+              The new plan waits for your answer.
                 baton approve              approve
                 baton plan --feedback "…"  ask for changes
                 baton reject               reject
@@ -356,9 +356,9 @@ fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/T2, review
             modified src/t2.rs
               -    0

@@ -34,9 +34,9 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2, T3.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/T1, review
             $ approve --only T3
             exit 0
@@ -48,9 +48,9 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/T2, implement/T3, review
             modified src/t1.rs
               -    0
@@ -125,9 +125,9 @@ fn only_some_tasks_are_run() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T1, T3.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/T2, review
             $ run --only T3
             exit 3
@@ -141,9 +141,9 @@ fn only_some_tasks_are_run() {
             exit 0
               The verdict is approved.
               Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T1.
-                baton diff            show changes
-                baton rollback        undo
-                baton run --task "…"  start
+                baton diff      show changes
+                baton rollback  undo
+                baton run "…"   start
             asked: implement/T3, review
             modified src/t2.rs
               -    0

@@ -139,9 +139,16 @@ pub struct DemoArgs {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = RUN_HELP)]
 pub struct RunArgs {
-    /// What should be done, in your words [default: an unfinished workflow, else .agent_memory/task.md]
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = task)]
+    /// What should be done, in your words; "-" reads it from standard input [default: an unfinished workflow, else
+    /// .agent_memory/task.md, else you are asked]
+    #[arg(value_name = "TASK", value_parser = task, conflicts_with_all = ["task", "task_file"])]
+    pub words: Option<String>,
+    /// The same as a flag, for a text that begins with a dash: here "-" is the text itself
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = task, conflicts_with = "task_file")]
     pub task: Option<String>,
+    /// Read the task from this file; "-" is standard input
+    #[arg(long, value_name = "FILE")]
+    pub task_file: Option<PathBuf>,
     /// Make context and plan in one conversation: for a small task, of at most three files
     #[arg(long, conflicts_with_all = ["phase", "only", "fix"])]
     pub quick: bool,
@@ -153,13 +160,13 @@ pub struct RunArgs {
     pub only: Option<Vec<String>>,
     /// Fix these issues of the review and no others, and review again; `baton status` lists them with their ids
     #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = issue_id,
-          conflicts_with_all = ["task", "phase", "only", "reset"])]
+          conflicts_with_all = ["words", "task", "task_file", "phase", "only", "reset"])]
     pub fix: Option<Vec<String>>,
     /// Put what there is into history first
     #[arg(long)]
     pub reset: bool,
     /// Approve every plan of this run without asking, except one that writes protected files
-    #[arg(long)]
+    #[arg(long, visible_alias = "yes")]
     pub auto_approve: bool,
     /// The models of this start.
     #[command(flatten)]
@@ -382,8 +389,8 @@ anything is written, and ends with a review at file and line. Nothing is ever co
 
 const FIRST_STEPS: &str = "\
 Start with:
-  baton demo                             see what happens, with no key
-  baton run --task \"Add a --json flag\"   needs ANTHROPIC_API_KEY, or another provider
+  baton demo                      see what happens, with no key
+  baton run \"Add a --json flag\"   needs ANTHROPIC_API_KEY, or another provider
 
 Settings stand in baton.toml, in your own baton/config.toml and in BATON_... variables.";
 
@@ -515,10 +522,14 @@ impl Args {
         let words: Vec<std::ffi::OsString> = words.into_iter().map(Into::into).collect();
         let mut command = Self::declared(phases);
         slips::check(&command, &words)?;
-        let mut matches = command.try_get_matches_from_mut(words)?;
+        let matches = command.try_get_matches_from_mut(words);
+        let mut matches = matches.map_err(|error| slips::explained(error, &mut command, phases))?;
         let args = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
         if let Command::Run(run) = &args.command {
             run.check()?;
+            if let Some(words) = &run.words {
+                slips::check_task(words, &mut command, phases)?;
+            }
         }
         if let Some(models) = args.command.models() {
             models.check().map_err(conflict)?;

@@ -21,9 +21,11 @@ fn the_declaration_holds_together() {
 #[test]
 fn run_takes_all_its_flags() {
     let args = run("baton run --task Fix --phase implement --only T1,T3 --auto-approve --provider ollama \
-                    --model fast=ollama:a --model powerful=openai:b:c --timeout 1h30m --json");
+                    --model fast=ollama:a --model powerful=openai:b:c --budget 7 --timeout 1h30m --json");
     let expected = RunArgs {
+        words: None,
         task: Some("Fix".to_owned()),
+        task_file: None,
         quick: false,
         phase: Some(IMPLEMENT),
         only: Some(vec!["T1".to_owned(), "T3".to_owned()]),
@@ -32,7 +34,11 @@ fn run_takes_all_its_flags() {
         auto_approve: true,
         models: ModelArgs {
             provider: Some("ollama".to_owned()),
-            models: vec![(PhaseTier::Fast, "ollama:a".to_owned()), (PhaseTier::Powerful, "openai:b:c".to_owned())],
+            models: vec![
+                (Some(PhaseTier::Fast), "ollama:a".to_owned()),
+                (Some(PhaseTier::Powerful), "openai:b:c".to_owned()),
+            ],
+            budget: Some("7".to_owned()),
         },
         timeout: Some(Duration::from_secs(5400)),
         json: true,

@@ -381,7 +381,7 @@ fn approved(tasks: Option<&[String]>, gate: &Gate, width: usize) -> String {
 }
 
 /// `$VISUAL`, else `$EDITOR`.
-fn editor_of_user() -> Option<String> {
+pub(super) fn editor_of_user() -> Option<String> {
     let set = |name| config::variable(name).filter(|command| !command.trim().is_empty());
     set("VISUAL").or_else(|| set("EDITOR"))
 }
@@ -389,7 +389,7 @@ fn editor_of_user() -> Option<String> {
 /// Run an editor on a file, with the terminal its own. Both variables hold a shell command, flags and all.
 ///
 /// The editor is not killed with a withdrawn question: it may hold unsaved work.
-async fn run_editor(command: &str, file: &Path) -> io::Result<ExitStatus> {
+pub(super) async fn run_editor(command: &str, file: &Path) -> io::Result<ExitStatus> {
     let mut editor = if cfg!(windows) {
         let mut words = command.split_whitespace();
         let mut editor = tokio::process::Command::new(words.next().unwrap_or_default());

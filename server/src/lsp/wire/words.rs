@@ -20,7 +20,7 @@ const QUICK_TITLE: &str = "baton.workflow.quick";
 
 /// A command line as messages write it, between backticks: how it begins, and the server's command that does the same.
 /// The longest beginning counts.
-const COMMAND_LINES: [(&str, &str); 24] = [
+const COMMAND_LINES: [(&str, &str); 25] = [
     ("baton accept", "baton.accept"),
     ("baton approve", "baton.approve"),
     ("baton approve --only", "baton.approve with tasks"),
@@ -41,6 +41,7 @@ const COMMAND_LINES: [(&str, &str); 24] = [
     (QUICK_LINE, "baton.workflow with {\"quick\": true}"),
     ("baton run --reset", "baton.workflow with {\"reset\": true}"),
     ("baton run --task", "baton.workflow with a task"),
+    ("baton run \"…\"", "baton.workflow with a task"),
     ("baton status", "baton.status"),
     ("baton tell", "baton.tell"),
     ("baton trust", "baton.trust"),
@@ -130,6 +131,7 @@ mod tests {
         for (text, words) in [
             ("Go on with `baton run`, or `baton reset`.", "Go on with baton.workflow, or baton.reset."),
             ("`baton run --task \"…\"` makes one", "baton.workflow with a task makes one"),
+            ("`baton run \"…\"` makes one", "baton.workflow with a task makes one"),
             ("`baton run --fix a,b`", "baton.fixIssue"),
             ("`baton rollback --undo` takes this back", "baton.rollback with {\"undo\": true} takes this back"),
             ("`baton runner` and `cargo test` stay", "`baton runner` and `cargo test` stay"),

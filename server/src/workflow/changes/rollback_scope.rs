@@ -106,7 +106,7 @@ pub(super) fn of_undo(journal: Vec<Publish>) -> Result<Scope, StartError> {
     for publish in journal.iter().rev() {
         let Some(reversal) = &publish.record.reversal else {
             return Err(StartError::Usage(
-                "there is nothing to bring back: agents have written since, or nothing was undone".to_owned(),
+                "there is nothing to bring back: nothing was undone, it was brought back already, or agents have written since".to_owned(),
             ));
         };
         let mut paths = paths_in_effect(&journal, publish);

@@ -76,7 +76,7 @@ pub(crate) fn scope_of_chosen(store: &Store, memory: &Memory, ids: &[String]) ->
         return usage("name at least one issue to fix; `baton status` lists them with their ids".to_owned());
     }
     let Some(plan) = &memory.plan else {
-        return usage("there is no plan, so no task can fix an issue; `baton run --task \"…\"` makes one".to_owned());
+        return usage("there is no plan, so no task can fix an issue; `baton run \"…\"` makes one".to_owned());
     };
     let Some(review) = &memory.review else { return check_round_in_progress(memory, ids).map(|()| None) };
     let covered = covered(memory, &plan.plan);
@@ -148,7 +148,7 @@ fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> 
     {
         return Err(StartError::Usage(format!(
             "issue {id:?} was found by the phase {phase}, and the review does not ask for it; only issues of the review \
-             can be fixed by their ids, and others with `baton run --task \"…\"`"
+             can be fixed by their ids, and others with `baton run \"…\"`"
         )));
     }
     let open = review.open_issues(&memory.dismissed).chain(memory.open_base_issues());

@@ -13,7 +13,10 @@ use crate::workflow::run::phase::Policy;
 use crate::workflow::run::question::CheckAnswer;
 
 /// The message where there is no plan to answer.
-pub const NO_PLAN: &str = "there is no plan to answer; `baton run --task \"…\"` makes one";
+pub const NO_PLAN: &str = "there is no plan to answer; `baton run \"…\"` makes one";
+
+/// The same where a workflow has begun: another task would be refused.
+const NO_PLAN_YET: &str = "there is no plan to answer yet; `baton run` goes on with the task and makes one";
 
 /// How an answer from outside a run was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
     let sha256 = match (&memory.plan, &memory.faulty_plan) {
         (Some(plan), _) => &plan.sha256,
         (None, Some(faulty)) => &faulty.sha256,
+        (None, None) if memory.is_begun() => return Err(StartError::Usage(NO_PLAN_YET.to_owned())),
         (None, None) => return Err(StartError::Usage(NO_PLAN.to_owned())),
     };
     if plan_sha256.is_some_and(|shown| !shown.eq_ignore_ascii_case(sha256)) {

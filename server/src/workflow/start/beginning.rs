@@ -187,7 +187,7 @@ fn go(
     }
     if next == Next::NeedTask && task.write.is_none() {
         return Err(StartError::Usage(
-            "there is no task; say what is to be done with --task, or write it to task.md in the memory folder"
+            "there is no task; say what should be done, by `baton run \"…\"`, or write it to task.md in the memory folder"
                 .to_owned(),
         ));
     }
@@ -270,7 +270,7 @@ impl TaskAtHand {
 fn asked_task(goal: &Goal) -> Result<Option<String>, StartError> {
     let Some(task) = goal.task().map(tidied) else { return Ok(None) };
     if task.is_empty() {
-        let message = "the task is empty; say what is to be done, for example --task \"Add a --json flag\"";
+        let message = "the task is empty; say what should be done, for example \"Add a --json flag\"";
         return Err(StartError::Usage(message.to_owned()));
     }
     if task.len() as u64 > MAX_TEXT_BYTES {

@@ -149,12 +149,12 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
     ways
 }
 
-/// How more is allowed on the command line, where a budget is a setting.
-const ALLOW_MORE: &str = "BATON_BUDGET_USD=… baton run";
-const ALLOW_MORE_OF_BOTH: &str = "BATON_BUDGET_USD=… BATON_BUDGET_TOKENS=… baton run";
+/// How more is allowed on the command line; a budget in tokens is a setting alone.
+const ALLOW_MORE: &str = "baton run --budget …";
+const ALLOW_MORE_OF_BOTH: &str = "BATON_BUDGET_TOKENS=… baton run --budget …";
 
 fn start() -> WayOn {
-    Id::Start.way("Start", Some("baton.workflow"), Some("baton run --task \"…\""))
+    Id::Start.way("Start", Some("baton.workflow"), Some("baton run \"…\""))
 }
 
 fn start_over_or_anew(facts: &Facts<'_>) -> WayOn {
