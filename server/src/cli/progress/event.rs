@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::contracts::Verdict;
 use crate::text;
-use crate::workflow::{EventStatus, Outcome, PhaseEvent};
+use crate::workflow::{EventPhase, EventStatus, Outcome, PhaseEvent, REVIEW};
 
 /// The time between; none when the clock was set back.
 pub(super) fn time_between(start: Timestamp, end: Timestamp) -> Duration {
@@ -25,6 +26,18 @@ pub(super) fn outcome_words(event: &PhaseEvent) -> Option<&'static str> {
         Outcome::Cancelled => "stopped",
         Outcome::RolledBack => "undone",
     })
+}
+
+/// The status that an event is marked by. What came to its end without success is not ticked: a plan that was rejected, and a
+/// review that did not approve, which its message begins with.
+pub(super) fn marked_status(event: &PhaseEvent) -> EventStatus {
+    let unapproved = [Verdict::ChangesRequested, Verdict::Rejected].map(|verdict| verdict.as_str().replace('_', " "));
+    let is_unapproved = event.phase == EventPhase::Phase(REVIEW)
+        && unapproved.iter().any(|verdict| event.message.starts_with(verdict.as_str()));
+    match event.status {
+        EventStatus::Done if is_unapproved || event.outcome == Some(Outcome::Rejected) => EventStatus::Cancelled,
+        status => status,
+    }
 }
 
 /// Progress that keeps a line of its own in either view, since it happens once and what follows does not tell of it: what the

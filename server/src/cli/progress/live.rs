@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use jiff::Timestamp;
 
-use super::event::{is_lasting, message_of, outcome_words, time_between};
+use super::event::{is_lasting, marked_status, message_of, outcome_words, time_between};
 use super::keyboard::Unechoed;
 use crate::cli::color::{DIM, GREEN, Look, RED, YELLOW};
 use crate::cli::output::{NARROWEST, WIDEST};
@@ -207,11 +207,8 @@ impl Live {
             }
             _ => {
                 self.clear();
-                // A plan that was rejected, or a run for one phase, is no success to be ticked.
-                let status =
-                    if event.outcome == Some(Outcome::Rejected) { EventStatus::Cancelled } else { event.status };
                 let words = outcome_words(event).map_or(message, str::to_owned);
-                self.print(&self.finished("", status, "baton", took, &words));
+                self.print(&self.finished("", marked_status(event), "baton", took, &words));
             }
         }
     }
@@ -242,7 +239,10 @@ impl Live {
             }
             EventStatus::Waiting | EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
                 self.end_phase();
-                self.print(&self.finished("", event.status, &self.name(event.phase), took, &message));
+                // Why a phase failed is what the run ends with, and stands there.
+                let is_told_later = event.status == EventStatus::Failed && event.error.is_some();
+                let message = if is_told_later { "failed".to_owned() } else { message };
+                self.print(&self.finished("", marked_status(event), &self.name(event.phase), took, &message));
             }
         }
     }

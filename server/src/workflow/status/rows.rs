@@ -138,9 +138,12 @@ fn phase_row(phase: &dyn Phase, facts: &Facts<'_>, now: Timestamp) -> PhaseStatu
             (status, last.message.clone())
         }
     };
-    let started = own.iter().rev().find(|event| event.status == EventStatus::Started);
+    let started = own.iter().rposition(|event| event.status == EventStatus::Started);
     let elapsed = started.zip(last).map(|(started, last)| {
-        let ended = if status == PhaseState::Running { now } else { last.at };
+        // What a person takes to answer a plan is no time of the phase.
+        let worked = own[started..].iter().find(|event| event.status == EventStatus::Waiting);
+        let ended = if status == PhaseState::Running { now } else { worked.map_or(last.at, |event| event.at) };
+        let started = own[started];
         ended.duration_since(started.at).as_millis().max(0) as u64
     });
     let tone = tone(name, status, memory);
