@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make files and look at them"))]
 
 pub mod agents;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod contracts;

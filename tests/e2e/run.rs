@@ -133,7 +133,8 @@ fn events_tell_it(session: &Session, done: &Done) {
 
     for (event, n) in events.iter().zip(1u64..) {
         assert_eq!((&event["run"], event["seq"].as_u64()), (&json!(run), Some(n)), "{event}");
-        let known = ["run", "seq", "at", "phase", "status", "task", "message", "error", "usage", "outcome"];
+        let known = ["run", "seq", "at", "workflow", "phase", "status", "task", "message", "error", "usage", "outcome"];
+        assert_eq!(event["workflow"], json!(run), "{event}");
         assert!(keys(event).iter().all(|key| known.contains(key)), "{event}");
     }
     let first = events[0]["message"].as_str().expect("a message");

@@ -94,6 +94,7 @@ mod tests {
             run: "r".to_owned(),
             seq: 1,
             at: Timestamp::from_second(second).unwrap(),
+            workflow: String::new(),
             phase: if outcome.is_some() { EventPhase::Workflow } else { PLAN.into() },
             status,
             task: None,

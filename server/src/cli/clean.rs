@@ -1,7 +1,7 @@
 //! `baton clean`: removes old runs with their checkpoints.
 
 use super::failure::Failure;
-use super::output::print;
+use super::output::{print, warn};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
@@ -15,11 +15,24 @@ pub(super) fn clean(start: &Start<'_>) -> Result<u8, Failure> {
         None => Cleaned::default(),
     };
     let text = match cleaned.removed.as_slice() {
-        [] if cleaned.failed.is_empty() => "There is nothing to remove.".to_owned(),
+        [] if cleaned.failed.is_empty() && cleaned.held.is_empty() => "There is nothing to remove.".to_owned(),
         [] => "Removed no run.".to_owned(),
         [.., newest] => format!("Removed {}, up to {newest}.", text::count(cleaned.removed.len(), "run")),
     };
     print(&text)?;
+    if let Some(newest) = cleaned.held.last() {
+        print(&format!(
+            "{}, up to {newest}: a sink has not taken all their events yet. Send them by `baton events --flush`; after 7 days they are \
+             removed all the same.",
+            match cleaned.held.len() {
+                1 => "1 run stays".to_owned(),
+                more => format!("{more} runs stay"),
+            }
+        ))?;
+    }
+    if let Some(lost) = workflow::lost_events(&cleaned.undelivered) {
+        warn(&[lost]);
+    }
     for (run, why) in &cleaned.failed {
         print(&format!("Run {run} is still there: {}", text::safe_line(why)))?;
     }

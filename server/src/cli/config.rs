@@ -168,7 +168,7 @@ fn may_set(setting: &Setting) -> String {
             format!("{own}, or {variable}; {WORKSPACE_FILE} and an editor's settings may lower it, and not raise it")
         }
         Scope::UserFile | Scope::OwnMachine { environment: false } => format!("{own} alone"),
-        Scope::OwnMachine { environment: true } => format!("{own}, or {variable}"),
+        Scope::Users | Scope::OwnMachine { environment: true } => format!("{own}, or {variable}"),
         Scope::Files => format!("{WORKSPACE_FILE}, {own}, or an editor's settings"),
         Scope::Start => format!("--{} of one command, or {variable}", setting.key),
     }

@@ -189,6 +189,7 @@ mod tests {
     fn event(status: EventStatus, message: &str, error: Option<&str>) -> PhaseEvent {
         PhaseEvent {
             run: "r".to_owned(),
+            workflow: "r".to_owned(),
             seq: 1,
             at: Timestamp::UNIX_EPOCH,
             phase: IMPLEMENT.into(),

@@ -16,6 +16,7 @@ mod diff;
 mod dismiss;
 mod doctor;
 mod events;
+mod events_flush;
 mod failure;
 pub mod gate;
 mod history;
@@ -90,6 +91,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Restore(args) => dismiss::restore(&start, &args.ids),
         Command::Status(status) if status.watch => status_watch::watch(&start, status.json),
         Command::Status(status) => status::status(&start, status.json),
+        Command::Events(args) if args.flush => events_flush::flush(&start),
         Command::Events(args) => events::events(&start, &args),
         Command::Diff(diff) => diff::diff(&start, &diff),
         Command::Keep(args) => keep::keep(&start, &args),
@@ -132,8 +134,9 @@ fn started_by_itself(words: &[std::ffi::OsString]) -> Option<ExitCode> {
 
 /// Logs go to standard error; standard output belongs to the protocol, to `--json` and to results.
 fn log_to_stderr() {
-    // tower-lsp reports as an error what an editor asks unasked; it is answered all the same.
-    let filter = EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("error,tower_lsp=off"));
+    // tower-lsp reports as an error what an editor asks unasked; it is answered all the same. What a sink does not take is told.
+    let filter =
+        EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("error,tower_lsp=off,async_nats=off"));
     let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     // By default a log line that cannot be written is reported on standard error, which panics where that is closed.
     format.log_internal_errors(false).with_env_filter(filter).init();

@@ -9,18 +9,16 @@ use super::facts::read_facts;
 use super::hosts::read_hosts;
 use super::phases::read_phases;
 use super::settings::{Settings, UserPhase};
+use super::sinks::{self, Sink, read_sinks};
 use super::sources::Layer;
 use super::value::{Node, Raw};
-use crate::contracts::{ModelFacts, RepoPath, RepoPathError};
+use crate::contracts::{MAX_COMMAND_BYTES, ModelFacts, RepoPath, RepoPathError};
 
 /// The providers a `provider:name` may begin with.
 pub const PROVIDERS: [&str; 6] = ["anthropic", "openai", "ollama", "editor", "replay", DEMO];
 
 /// The provider of the demo's recorded answers, which cost nothing.
 pub(super) const DEMO: &str = "demo";
-
-/// Most bytes of a command: what is longer is a script, which has a name.
-pub(super) const MAX_COMMAND: usize = 16_384;
 
 /// The word for no value.
 const NONE: &str = "none";
@@ -48,6 +46,8 @@ pub(super) enum Kind {
     Checks { set: fn(&mut Settings, Vec<Check>) },
     /// `[[phases]]`.
     Phases { set: fn(&mut Settings, Vec<UserPhase>) },
+    /// `[[sinks]]`.
+    Sinks { set: fn(&mut Settings, Vec<Sink>) },
     /// `[[model_facts]]`.
     Facts { set: fn(&mut Settings, Vec<ModelFacts>) },
 }
@@ -77,6 +77,7 @@ impl Kind {
                     .to_owned()
             }
             Self::Phases { .. } => "[[phases]] tables with name, after, prompt and, if you like, tier".to_owned(),
+            Self::Sinks { .. } => sinks::ALLOWED.to_owned(),
             Self::Facts { .. } => {
                 "[[model_facts]] tables with name and some of window, max_output, input, output, cache_write, cache_read, \
                  as_of"
@@ -95,6 +96,11 @@ impl Kind {
             Self::Number { .. } => node.as_number().filter(|n| *n >= 0.0).map(|n| n.abs().to_bits()),
             _ => None,
         }
+    }
+
+    /// The value as people may see it, where it may hold what they may not.
+    pub(super) fn shown(&self, node: &Node) -> Option<Node> {
+        matches!(self, Self::Sinks { .. }).then(|| sinks::shown(node))
     }
 
     /// Check a value and write it to the settings.
@@ -144,9 +150,9 @@ impl Kind {
             Self::Command { set } if is_none(node) => set(settings, None),
             Self::Command { set } => {
                 let text = node.as_text().filter(|text| !text.trim().is_empty()).ok_or_else(wrong)?;
-                if text.contains('\0') || text.len() > MAX_COMMAND {
+                if text.contains('\0') || text.len() > MAX_COMMAND_BYTES {
                     return Err(vec![
-                        node.refuse(key, format!("holds a NUL character, or has more than {MAX_COMMAND} bytes")),
+                        node.refuse(key, format!("holds a NUL character, or has more than {MAX_COMMAND_BYTES} bytes")),
                     ]);
                 }
                 set(settings, Some(text.to_owned()));
@@ -163,6 +169,7 @@ impl Kind {
                 Raw::List(items) => set(settings, read_phases(items, context.folder)?),
                 _ => return Err(wrong()),
             },
+            Self::Sinks { set } => set(settings, read_sinks(node)?),
             Self::Facts { set } => match &node.raw {
                 Raw::List(items) => set(settings, read_facts(items)?),
                 _ => return Err(wrong()),

@@ -202,8 +202,10 @@ impl Loading {
             let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
             if let Some(setting) = Setting::of(&key) {
                 self.set(layer, setting, node);
-                // A part of a check may not hold what no setting may.
-                self.refuse_secrets(layer, &key, node);
+                // A part of a check may not hold what no setting may. Of sinks an address is a part, and they have no others.
+                if setting.scope != Scope::Users {
+                    self.refuse_secrets(layer, &key, node);
+                }
             } else if Setting::is_table(&key) {
                 match &node.raw {
                     Raw::Table(fields) => self.table(layer, &key, fields),
@@ -235,7 +237,9 @@ impl Loading {
         }
     }
 
-    fn set(&mut self, layer: Layer, setting: &'static Setting, node: &Node) {
+    fn set(&mut self, layer: Layer, setting: &'static Setting, given: &Node) {
+        let shown = setting.kind.shown(given);
+        let node = shown.as_ref().unwrap_or(given);
         if let Some(reason) = out_of_scope(setting, layer, node) {
             let message = format!("{} {reason}", setting.key);
             match setting.scope {
@@ -254,7 +258,7 @@ impl Loading {
         let mut scratch = (is_held_back || stays_demo).then(|| self.settings.clone());
         let folder = self.user_folder.as_deref().filter(|_| layer == Layer::User);
         let target = scratch.as_mut().unwrap_or(&mut self.settings);
-        match setting.kind.apply(setting.key, node, LayerContext { layer, folder }, target) {
+        match setting.kind.apply(setting.key, given, LayerContext { layer, folder }, target) {
             Ok(()) if stays_demo => {}
             Ok(()) if is_held_back => self.limits.push((layer, setting, node.clone())),
             Ok(()) => {
@@ -406,6 +410,8 @@ impl Loading {
     }
 
     fn finish(mut self) -> Result<Loaded, ConfigErrors> {
+        let Settings { sinks, allow_http_hosts, .. } = &self.settings;
+        self.errors.extend(sinks.iter().filter_map(|sink| sink.plain_fault(allow_http_hosts)));
         if !self.errors.is_empty() {
             return Err(ConfigErrors(self.errors));
         }

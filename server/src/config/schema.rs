@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 use super::checks;
 use super::facts;
 use super::hosts;
-use super::kind::{Kind, MAX_COMMAND, PROVIDERS};
+use super::kind::{Kind, PROVIDERS};
 use super::phases;
+use super::sinks;
 use super::sources::{Layer, USER_FILE, WORKSPACE_FILE};
 use super::table::{Scope, Setting, settings_table};
+use crate::contracts::MAX_COMMAND_BYTES;
 
 /// The names by which the schemas are asked for, each with the layer of its file.
 pub const SETTINGS_SCHEMAS: [(&str, Layer); 2] = [("settings", Layer::Workspace), ("user-settings", Layer::User)];
@@ -48,7 +50,7 @@ pub fn settings_schema(layer: Layer) -> Value {
 fn is_of_file(setting: &Setting, layer: Layer) -> bool {
     match setting.scope {
         Scope::Start => false,
-        Scope::UserFile | Scope::OwnMachine { .. } => layer.is_users(),
+        Scope::UserFile | Scope::Users | Scope::OwnMachine { .. } => layer.is_users(),
         Scope::All | Scope::UserFor(_) | Scope::Lowers | Scope::Files => true,
     }
 }
@@ -89,10 +91,11 @@ fn kind_schema(setting: &Setting, layer: Layer) -> Value {
             "minLength": 1,
             "pattern": r"^(?![/\\~])(?!([^/]*/)*(\.\.|\.[gG][iI][tT])(/|$))",
         }),
-        Kind::Command { .. } => json!({ "type": "string", "pattern": "\\S", "maxLength": MAX_COMMAND }),
+        Kind::Command { .. } => json!({ "type": "string", "pattern": "\\S", "maxLength": MAX_COMMAND_BYTES }),
         Kind::Hosts { .. } => hosts::schema(),
         Kind::Checks { .. } => checks::schema(),
         Kind::Phases { .. } => phases::schema(),
+        Kind::Sinks { .. } => sinks::schema(),
         Kind::Facts { .. } => facts::schema(),
     }
 }
@@ -104,9 +107,12 @@ fn default(setting: &Setting) -> Option<Value> {
         Kind::Limit { .. } | Kind::Word { .. } | Kind::Model { .. } | Kind::Folder { .. } => {
             Some(json!(setting.default))
         }
-        Kind::Command { .. } | Kind::Hosts { .. } | Kind::Checks { .. } | Kind::Phases { .. } | Kind::Facts { .. } => {
-            None
-        }
+        Kind::Command { .. }
+        | Kind::Hosts { .. }
+        | Kind::Checks { .. }
+        | Kind::Phases { .. }
+        | Kind::Sinks { .. }
+        | Kind::Facts { .. } => None,
     }
 }
 
@@ -233,6 +239,15 @@ mod tests {
         ("[[model_facts]]\nname = \"a b\"\nwindow = 1", false, false),
         ("[[model_facts]]\nname = \"a\"\nwindow = 0", false, false),
         ("[[model_facts]]\nname = \"a\"\nwindow = 1\nas_of = \"soon\"", false, false),
+        ("[[sinks]]\nurl = \"https://events.example.org/x\"", false, true),
+        ("[[sinks]]\nurl = \"exec: forward --all\"", false, true),
+        ("[[sinks]]\nurl = \"amqp://x\"", false, false),
+        ("[[sinks]]\nurl = \"exec:\"", false, false),
+        ("[[sinks]]\nurl = 1", false, false),
+        ("[[sinks]]\nurl = \"exec:a\"\ntoken = \"x\"", false, false),
+        ("[[sinks]]\nkind = \"exec\"", false, false),
+        ("sinks = \"exec:a\"", false, false),
+        ("sinks = []", false, true),
         ("[[model_facts]]\nwindow = 1", false, false),
         ("[[model_facts]]\nname = \"a\"\nwindw = 1", false, false),
     ];
@@ -278,5 +293,6 @@ mod tests {
         assert_eq!(fields(&checks::schema()), checks::FIELDS);
         assert_eq!(fields(&phases::schema()), phases::FIELDS);
         assert_eq!(fields(&facts::schema()), facts::FIELDS);
+        assert_eq!(fields(&sinks::schema()), sinks::FIELDS);
     }
 }

@@ -13,6 +13,12 @@ pub(super) fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Opti
         Scope::UserFile => {
             Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", why_untrusted(layer)))
         }
+        Scope::Users if layer.is_users() => None,
+        Scope::Users => Some(format!(
+            "cannot be set here: {}. Set it in your own {USER_FILE} or by {}",
+            why_untrusted(layer),
+            setting.variable()
+        )),
         Scope::OwnMachine { environment } => {
             if layer == Layer::User || (environment && layer.is_users()) {
                 return None;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
+use super::sinks::Sink;
 use crate::contracts::ModelFacts;
 
 /// Every setting with its effective value.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub model_facts: Vec<ModelFacts>,
     /// The user's own command, for `sh -c`, that is told when a run waits, ends or meets its budget.
     pub notify: Option<String>,
+    /// Where events are sent.
+    pub sinks: Vec<Sink>,
     /// Whether the terminal is rung when a run waits, or ends after a while.
     pub bell: bool,
 }
@@ -212,6 +215,7 @@ impl Default for Settings {
             effort: EffortChoice::default(),
             model_facts: Vec::new(),
             notify: None,
+            sinks: Vec::new(),
             bell: true,
         }
     }

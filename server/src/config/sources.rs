@@ -12,14 +12,16 @@ pub const WORKSPACE_FILE: &str = "baton.toml";
 pub const USER_FILE: &str = "baton/config.toml";
 
 /// Variables with the prefix of settings that are none: the transcript of the `replay` provider, the log filter, how
-/// patient the network is, for slow model servers (and for tests of it), and which keys the editor keeps.
-pub const NOT_SETTINGS: [&str; 6] = [
+/// patient the network is, for slow model servers (and for tests of it), which keys the editor keeps, and the key that
+/// events are signed with.
+pub const NOT_SETTINGS: [&str; 7] = [
     "BATON_REPLAY",
     "BATON_LOG",
     "BATON_RETRY_BASE",
     "BATON_IDLE_TIMEOUT",
     "BATON_ANSWER_TIMEOUT",
     "BATON_EDITOR_KEYS",
+    "BATON_SINK_KEY",
 ];
 
 /// What may hold settings, weakest first.

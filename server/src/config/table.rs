@@ -4,6 +4,7 @@ use super::check::Check;
 use super::error::nearest;
 use super::kind::{Kind, PROVIDERS};
 use super::settings::{ApprovalMode, Checkpoint, Effort, ReviewValidation, SandboxMode, UserPhase};
+use super::sinks::Sink;
 use crate::contracts::ModelFacts;
 
 /// One setting: the only place where it is declared.
@@ -32,6 +33,8 @@ pub enum Scope {
     Lowers,
     /// The user's file alone: it is about whom the user trusts.
     UserFile,
+    /// The user's own layers: their file, the environment, flags. Elsewhere it is a fault.
+    Users,
     /// The user's file alone, or with `environment` that too: it is about the user's own machine. Elsewhere it is ignored, with a
     /// warning at its place, so that a workspace that has it can be worked in.
     OwnMachine {
@@ -58,7 +61,7 @@ pub fn near_settings(wrong: &str) -> Vec<&'static str> {
 /// The upper bound of a count that needs none.
 const UNBOUNDED: u64 = u32::MAX as u64;
 
-static TABLE: [Setting; 25] = [
+static TABLE: [Setting; 26] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
@@ -260,6 +263,13 @@ static TABLE: [Setting; 25] = [
         doc: "Your own command, run by sh when a run waits, ends or meets its budget; it reads the event as a line of JSON.",
         scope: Scope::OwnMachine { environment: false },
         kind: Kind::Command { set: |settings, command| settings.notify = command },
+    },
+    Setting {
+        key: "sinks",
+        default: "none",
+        doc: "Where events are sent: web servers, commands, Redis, NATS; see server/docs/events.md.",
+        scope: Scope::Users,
+        kind: Kind::Sinks { set: |settings, sinks: Vec<Sink>| settings.sinks = sinks },
     },
     Setting {
         key: "bell",

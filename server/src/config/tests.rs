@@ -61,6 +61,7 @@ fn effective(settings: &Settings, key: &str) -> String {
         effort,
         model_facts,
         notify,
+        sinks,
         bell,
     } = settings;
     match key {
@@ -87,6 +88,7 @@ fn effective(settings: &Settings, key: &str) -> String {
         "effort.powerful" => effort.powerful.map_or("high", Effort::as_str).to_owned(),
         "model_facts" => if model_facts.is_empty() { "none" } else { "some" }.to_owned(),
         "notify" => or_none(notify),
+        "sinks" => if sinks.is_empty() { "none" } else { "some" }.to_owned(),
         "bell" => if *bell { "on" } else { "off" }.to_owned(),
         "phases" => if phases.is_empty() { "none" } else { "some" }.to_owned(),
         other => panic!("{other} stands in the table and not in the settings"),
@@ -182,6 +184,7 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         effort: EffortChoice { fast: Some(Effort::High), balanced: Some(Effort::Low), powerful: None },
         model_facts: vec![ModelFacts { name: "openai:gpt".to_owned(), window: Some(32_768), ..ModelFacts::default() }],
         notify: Some("notify-send Baton".to_owned()),
+        sinks: Vec::new(),
         bell: false,
     };
     assert_eq!(loaded.settings, expected);
@@ -214,6 +217,7 @@ fn every_setting_that_is_no_list_has_a_variable() {
         ("BATON_EFFORT_BALANCED", "high"),
         ("BATON_EFFORT_POWERFUL", "low"),
         ("BATON_BELL", "off"),
+        ("BATON_SINKS", "none"),
     ]))
     .unwrap();
     // A command is of the user's file alone.

@@ -57,6 +57,12 @@ pub const MAX_TELL_BYTES: usize = 16 * KIB as usize;
 /// Bytes of one line of `tell.jsonl`: JSON may write a text at up to six times its length.
 pub const MAX_TELL_LINE_BYTES: usize = 8 * MAX_TELL_BYTES;
 
+/// Bytes of a command in the user's settings: what is longer is a script, which has a name.
+pub const MAX_COMMAND_BYTES: usize = 16_384;
+
+/// Places where events are sent.
+pub const MAX_SINKS: usize = 16;
+
 /// Bytes of one line of a run's events: a message for people.
 pub const MAX_EVENT_LINE_BYTES: usize = MIB as usize;
 

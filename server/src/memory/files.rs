@@ -10,6 +10,8 @@ pub const QUICK_MARK: &str = "quick.md";
 /// In an entry of `history/`: what the user wants changed about the plan in that entry. In the memory folder: where the
 /// user writes it.
 pub(super) const FEEDBACK: &str = "feedback.md";
+/// How far each sink has come with the events.
+pub(super) const SINKS: &str = "sinks";
 pub(super) const RUNS: &str = "runs";
 /// In the folder of a run: another process asks to stop it.
 pub(super) const CANCEL: &str = "cancel";

@@ -16,7 +16,7 @@ use crate::contracts::{MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_TU
 use crate::models::{Message, RecordedTurn, Role, Turn, TurnRequest};
 use crate::workspace::{LineEnd, Lines, open_append, open_regular};
 
-const EVENTS: &str = "events.jsonl";
+pub(super) const EVENTS: &str = "events.jsonl";
 pub(super) const TRANSCRIPT: &str = "transcript.jsonl";
 pub(super) const SEAL_KIND: &str = "transcript";
 

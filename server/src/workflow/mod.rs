@@ -19,7 +19,7 @@ mod start;
 mod status;
 
 pub use changes::before_image::{BeforeImage, BeforeImages};
-pub use changes::checkpoints::{Cleaned, clean};
+pub use changes::checkpoints::{Cleaned, clean, lost_events};
 pub use changes::files::{ChangedFile, Changes, changes, diff};
 pub use changes::hunks::{FileHunks, Hunk, Hunks};
 pub use changes::keep::keep;
@@ -57,6 +57,7 @@ pub use start::launch::{RunHandle, start};
 pub use start::memory_dir::check_memory_dir;
 pub use start::notify::Notices;
 pub use start::reset::reset;
+pub use start::sinks::{Flushed, flush_events};
 pub use start::tell::{ToldTo, tell};
 pub use status::doctor::{Check, CheckStatus, Doctor, ModelInForce, SettingInForce, doctor};
 pub use status::doctor::{setting_without_secrets, shown_setting};

@@ -9,7 +9,7 @@ pub(super) struct Room {
 }
 
 /// From the bottom up: a room imports only rooms whose rows stand before its own.
-pub(super) const ROOMS: [Room; 13] = [
+pub(super) const ROOMS: [Room; 14] = [
     Room { name: "text", may_import: &[] },
     Room { name: "contracts", may_import: &[("text", "quotes and counts in messages about faults")] },
     Room {
@@ -34,6 +34,14 @@ pub(super) const ROOMS: [Room; 13] = [
     Room {
         name: "config",
         may_import: &[("contracts", "positions, limits, severities"), ("text", "file names and values in messages")],
+    },
+    Room {
+        name: "bus",
+        may_import: &[
+            ("config", "the addresses of sinks"),
+            ("text", "what a command says, made short"),
+            ("workspace", "the user's own command is run there"),
+        ],
     },
     Room {
         name: "tools",
@@ -68,6 +76,7 @@ pub(super) const ROOMS: [Room; 13] = [
         name: "workflow",
         may_import: &[
             ("agents", "conversations with a budget"),
+            ("bus", "the sinks that events are sent to"),
             ("config", "the settings a run obeys"),
             ("contracts", "the handoffs it decides on"),
             ("memory", "the state it decides on"),
@@ -232,10 +241,13 @@ pub(super) const OWNED: [Owned; 7] = [
     },
     Owned {
         what: "the network",
-        paths: &["reqwest", "sse_stream"],
-        owners: &[("models/", "it talks to the providers, and knows where a key may go")],
+        paths: &["reqwest", "sse_stream", "redis", "async_nats"],
+        owners: &[
+            ("models/", "it talks to the providers, and knows where a key may go"),
+            ("bus/", "it talks to the sinks that the user named"),
+        ],
         open_to_tests: false,
-        instead: "add a provider in `models`",
+        instead: "add a provider in `models`, or a sink in `bus`",
     },
     Owned {
         what: "the watch on files",

@@ -15,3 +15,4 @@ pub mod session;
 #[cfg(unix)]
 pub mod terminal;
 pub mod wait;
+pub mod web_hook;

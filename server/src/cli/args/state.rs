@@ -31,6 +31,9 @@ pub struct EventsArgs {
     /// Print each event as a line of JSON, as `baton run --json` does
     #[arg(long)]
     pub json: bool,
+    /// Send your sinks what they have not taken yet of any run; ends with 5 where something is left
+    #[arg(long, conflicts_with_all = ["run", "follow", "json"])]
+    pub flush: bool,
 }
 
 /// Arguments of `baton config`.

@@ -14,7 +14,7 @@ use crate::cli::color::{DIM, GREEN, Look, RED, YELLOW};
 use crate::cli::output::{NARROWEST, WIDEST};
 use crate::contracts::PhaseName;
 use crate::text;
-use crate::workflow::{EventPhase, EventStatus, Outcome, PhaseEvent};
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
 /// Columns of a phase's name: those of `implement`.
 const NAME_WIDTH: usize = 9;

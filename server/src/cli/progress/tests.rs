@@ -16,6 +16,7 @@ fn event(seconds: i64, at: &str, message: &str) -> PhaseEvent {
         run: "r1".to_owned(),
         seq: 1,
         at: Timestamp::from_second(seconds).unwrap(),
+        workflow: String::new(),
         phase: serde_json::from_value(phase.into()).unwrap(),
         status: serde_json::from_value(status.into()).unwrap(),
         task: task.map(str::to_owned),

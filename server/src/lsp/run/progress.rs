@@ -283,6 +283,7 @@ mod tests {
             run: "r1".to_owned(),
             seq: 1,
             at: jiff::Timestamp::UNIX_EPOCH,
+            workflow: String::new(),
             phase: phase.into(),
             status,
             task: task.map(str::to_owned),

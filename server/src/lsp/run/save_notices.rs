@@ -44,6 +44,7 @@ mod tests {
             run: "r".to_owned(),
             seq: 1,
             at: jiff::Timestamp::UNIX_EPOCH,
+            workflow: String::new(),
             phase: EventPhase::Phase(IMPLEMENT),
             status,
             task: Some(task.to_owned()),

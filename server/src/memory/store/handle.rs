@@ -119,6 +119,16 @@ impl Store {
         self.folder.make()
     }
 
+    /// The memory folder for the files that no part of the store writes; created if missing.
+    pub(in crate::memory) fn dir_for_writing(&self) -> Result<&Dir, MemoryError> {
+        self.dir()
+    }
+
+    /// The memory folder, where there is one.
+    pub(in crate::memory) fn existing_dir(&self) -> Option<&Dir> {
+        self.folder.existing()
+    }
+
     /// Whether the memory folder has an entry with this name.
     pub(super) fn has(&self, file: &str) -> bool {
         self.folder.existing().is_some_and(|dir| dir.symlink_metadata(file).is_ok())

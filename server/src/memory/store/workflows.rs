@@ -61,6 +61,19 @@ impl Store {
         Ok(found)
     }
 
+    /// The id of the workflow that a run at work belongs to: a review against a commit is one of its own.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn workflow_of(&self, run: &RunId) -> Result<RunId, MemoryError> {
+        if let Some(workflow) = self.rolls_back(run) {
+            return Ok(workflow);
+        }
+        let runs = self.workflow_runs()?;
+        let is_of_it = runs.contains(run);
+        Ok(runs.into_iter().next().filter(|_| is_of_it).unwrap_or_else(|| run.clone()))
+    }
+
     fn set_aside_workflows(&self) -> Result<Vec<(String, Vec<String>)>, MemoryError> {
         let Some(dir) = self.folder.existing() else { return Ok(Vec::new()) };
         history::ended_workflows(dir).map_err(|source| self.file_error("read", history::HISTORY, source))

@@ -8,14 +8,17 @@ use super::value::is_worth_masking;
 use crate::text::mask;
 
 /// Variables that hold a key, and what messages call it.
-const KEYS: [(&str, &str); 4] = [
+const KEYS: [(&str, &str); 5] = [
     ("ANTHROPIC_API_KEY", "key"),
     ("ANTHROPIC_AUTH_TOKEN", "token"),
     ("OPENAI_API_KEY", "key"),
     ("OLLAMA_API_KEY", "key"),
+    ("BATON_SINK_KEY", "key"),
 ];
 /// Variables that hold a provider's address, in which a password may stand.
 const ADDRESSES: [&str; 3] = ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OLLAMA_HOST"];
+/// The addresses that events are sent to, with spaces between.
+const SINKS: &str = "BATON_SINKS";
 /// Those of proxies, which the system writes in both ways.
 const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 
@@ -50,6 +53,11 @@ impl Secrets {
         for (variable, word) in KEYS {
             if let Some(value) = env(variable) {
                 add(bare(&value), format!("{word} in {variable}"));
+            }
+        }
+        for address in env(SINKS).iter().flat_map(|addresses| addresses.split_whitespace()) {
+            for secret in in_address(address) {
+                add(&secret, format!("password in {SINKS}"));
             }
         }
         for variable in ADDRESSES.into_iter().chain(PROXIES) {

@@ -4,12 +4,13 @@ use super::publishes::in_effect;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::publishes::journal;
 use crate::config::Checkpoint;
 use crate::contracts::{PhaseName, RepoPath};
-use crate::memory::{MemoryError, Store};
+use crate::memory::{MemoryError, Store, lacks_events};
+use crate::text::count;
 use crate::workflow::run::checkpoint_state::CheckpointState;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{EventPhase, EventStatus};
@@ -56,11 +57,18 @@ fn touched(store: &Store) -> Result<Vec<RepoPath>, MemoryError> {
     Ok(standing.iter().flat_map(|publish| publish.record.paths().cloned()).collect())
 }
 
+/// How long a run stays whose events a sink has not all taken.
+const HELD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Which old runs are gone, and which could not be removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// Ids of the runs that were removed, oldest first.
     pub removed: Vec<String>,
+    /// Ids of those that stay because a sink has not taken all their events.
+    pub held: Vec<String>,
+    /// Of those that were removed, the ones whose events a sink has not all taken in the time there is for it.
+    pub undelivered: Vec<String>,
     /// Ids of those that were not, each with the reason.
     pub failed: Vec<(String, String)>,
 }
@@ -86,6 +94,13 @@ pub(crate) fn sweep(store: &Store, workspace: &Workspace) {
     }
 }
 
+/// What is told of runs that were removed although a sink had not taken all their events.
+pub fn lost_events(undelivered: &[String]) -> Option<String> {
+    let last = undelivered.last()?;
+    let runs = count(undelivered.len(), "run");
+    Some(format!("removed {runs}, up to {last}, whose events a sink has not all taken in 7 days: those are lost to it"))
+}
+
 /// The same under a lock that is held already.
 pub(crate) fn remove_old_runs(store: &Store, workspace: &Workspace, keep_runs: usize) -> Result<Cleaned, StartError> {
     let mut runs = store.runs()?;
@@ -93,13 +108,23 @@ pub(crate) fn remove_old_runs(store: &Store, workspace: &Workspace, keep_runs: u
     let needed = store.workflow_runs()?;
     let mut cleaned = Cleaned::default();
     for run in runs.into_iter().filter(|run| !needed.contains(run)) {
+        let lacks = lacks_events(store, &run);
+        if lacks && run.started().is_some_and(|began| Timestamp::now().duration_since(began) < HELD_FOR) {
+            cleaned.held.push(run.to_string());
+            continue;
+        }
         // The folder goes last: as long as it is there, its checkpoints are found again.
         let removed = match workspace::remove_checkpoints(workspace, run.as_str()) {
             Ok(_) | Err(CheckpointError::Unavailable(_)) => store.remove_run(&run).map_err(|error| error.to_string()),
             Err(error) => Err(format!("its checkpoints cannot be removed: {error}")),
         };
         match removed {
-            Ok(()) => cleaned.removed.push(run.to_string()),
+            Ok(()) => {
+                cleaned.removed.push(run.to_string());
+                if lacks {
+                    cleaned.undelivered.push(run.to_string());
+                }
+            }
             Err(why) => cleaned.failed.push((run.to_string(), why)),
         }
     }

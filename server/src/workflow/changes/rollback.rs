@@ -45,7 +45,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         return Ok(plan.report(None, unfinished.into_iter().chain(absent.map(RollbackNote::Other))));
     }
     let RunDir { dir, events, .. } = target.begin_run(store, &id)?;
-    let bus = Bus::new(id.to_string(), events);
+    let bus = Bus::new(id.to_string(), store.workflow_of(&id)?.to_string(), events);
     emit(&bus, EventStatus::Started, "Rolling back".to_owned(), false);
     let sign = |content: &[u8]| store.seal().sign(PUBLISH, content);
     let mut tries = 1;

@@ -21,6 +21,9 @@ pub struct PhaseEvent {
     pub seq: u64,
     /// When.
     pub at: Timestamp,
+    /// The workflow it belongs to, by the id of its first run; empty in journals of before.
+    #[serde(default)]
+    pub workflow: String,
     /// What it is about.
     pub phase: EventPhase,
     /// What happened to it.
@@ -168,6 +171,7 @@ impl fmt::Display for EventStatus {
 /// Numbers the events of a run and sends them to the journal first, then to the subscribers.
 pub(crate) struct Bus {
     run: String,
+    workflow: String,
     state: Mutex<BusState>,
     journal: EventLog,
 }
@@ -175,6 +179,8 @@ pub(crate) struct Bus {
 #[derive(Default)]
 struct BusState {
     seq: u64,
+    /// Whether the last event was told: the one with the outcome.
+    has_ended: bool,
     subscribers: Vec<mpsc::UnboundedSender<PhaseEvent>>,
 }
 
@@ -201,8 +207,8 @@ impl NewEvent {
 
 impl Bus {
     /// The bus of a run, whose every event is journaled.
-    pub(crate) fn new(run: String, journal: EventLog) -> Self {
-        Self { run, state: Mutex::default(), journal }
+    pub(crate) fn new(run: String, workflow: String, journal: EventLog) -> Self {
+        Self { run, workflow, state: Mutex::default(), journal }
     }
 
     /// Receive every event from here on. The queue is unbounded, so a slow reader loses none.
@@ -214,12 +220,27 @@ impl Bus {
 
     /// Number an event, journal it and send it to all subscribers. All see the same order.
     pub(crate) fn emit(&self, event: NewEvent) {
+        self.number(&mut self.state(), event);
+    }
+
+    /// The same, unless the run has told its end: then nothing follows. Answers whether it was told.
+    pub(crate) fn emit_before_end(&self, event: NewEvent) -> bool {
         let mut state = self.state();
+        if !state.has_ended {
+            self.number(&mut state, event);
+            return true;
+        }
+        false
+    }
+
+    fn number(&self, state: &mut BusState, event: NewEvent) {
         state.seq += 1;
+        state.has_ended |= event.outcome.is_some();
         let event = PhaseEvent {
             run: self.run.clone(),
             seq: state.seq,
             at: Timestamp::now(),
+            workflow: self.workflow.clone(),
             phase: event.phase,
             status: event.status,
             task: event.task,
@@ -251,6 +272,7 @@ mod tests {
             run: "r".to_owned(),
             seq: 1,
             at: Timestamp::UNIX_EPOCH,
+            workflow: String::new(),
             phase: EventPhase::Phase(IMPLEMENT),
             status,
             task: task.map(str::to_owned),

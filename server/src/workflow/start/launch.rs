@@ -12,9 +12,10 @@ use super::beginning::{Beginning, StartContext};
 use super::cancel::drive_until_cancelled;
 use super::engine::Engine;
 use super::notify::{Notices, notify};
+use super::sinks::send_during;
 use crate::agents::{Budget, Limits, RunContext};
 use crate::memory::{Memory, MemoryError, RunDir, RunId, RunLock, Store};
-use crate::workflow::changes::checkpoints;
+use crate::workflow::changes::checkpoints::{self, lost_events};
 use crate::workflow::changes::recover::recover;
 use crate::workflow::run::activity::task_agent;
 use crate::workflow::run::check_state::CheckState;
@@ -36,13 +37,15 @@ pub struct RunHandle {
     pub events: mpsc::UnboundedReceiver<PhaseEvent>,
     /// Its end.
     pub end: JoinHandle<RunEnd>,
-    /// What became of the commands that the user's `notify` has run for it.
+    /// What is told of it beside its events: of the commands of `notify`, and of sinks.
     pub notices: Notices,
 }
 
 /// A run that was prepared and has not begun.
 struct Prepared {
     id: RunId,
+    /// The id of its workflow.
+    workflow: String,
     lock: RunLock,
     /// The commit to review against: the run is that review, and no workflow.
     base: Option<Base>,
@@ -60,12 +63,13 @@ struct Prepared {
 pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
     let policy = Policy::of(&engine.settings, &engine.phases);
     let Request { goal, auto_approve } = request;
-    let Prepared { id, lock, base, goal, dir, spent_before } = prepare(&engine, goal, &policy)?;
+    let Prepared { id, workflow, lock, base, goal, dir, spent_before } = prepare(&engine, goal, &policy)?;
     let Engine { workspace, store, settings, models, prompts, approver, editor, .. } = engine;
     let cancel = CancellationToken::new();
-    let bus = Bus::new(id.to_string(), dir.events);
+    let bus = Bus::new(id.to_string(), workflow, dir.events);
     let events = bus.subscribe();
-    let notices = notify(&settings, &workspace, || bus.subscribe(), &cancel);
+    let (warn, warnings) = mpsc::unbounded_channel();
+    let give_up = notify(&settings, &workspace, || bus.subscribe(), &cancel, warn.clone());
     let limits = Limits { usd: settings.budget_usd, tokens: settings.budget_tokens };
     let catalog = models.as_ref().map(|models| Arc::clone(&models.catalog)).unwrap_or_default();
     let context = RunContext {
@@ -93,14 +97,18 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         auto_approve,
     });
     let named = id.to_string();
+    let sending = send_during(&run, &id, &warn);
     let end = tokio::spawn(async move {
         let end = drive_until_cancelled(&run, &id, base.as_ref()).await;
+        if let Some(sending) = sending {
+            sending.finish(run.context.cancel.is_cancelled()).await;
+        }
         sweep_cancel_requests(&run.store);
-        remove_old_runs(&run);
+        remove_old_runs(&run, &warn);
         drop(lock);
         end
     });
-    Ok(RunHandle { run: named, cancel, events, end, notices })
+    Ok(RunHandle { run: named, cancel, events, end, notices: Notices { warnings, give_up } })
 }
 
 /// Lock the memory folder, repair what a killed run left, and do what the goal needs before the first step.
@@ -135,7 +143,8 @@ fn prepare(engine: &Engine, goal: Goal, policy: &Policy) -> Result<Prepared, Sta
         close_finished_agents(store, phases, &memory, &dir, now)?;
     }
     let goal = other_goal.unwrap_or(goal);
-    Ok(Prepared { id, lock, base, goal, dir, spent_before })
+    let workflow = store.workflow_of(&id)?.to_string();
+    Ok(Prepared { id, workflow, lock, base, goal, dir, spent_before })
 }
 
 /// Read the memory, also where it has faults that the goal can do with.
@@ -181,11 +190,15 @@ fn sweep_cancel_requests(store: &Store) {
 }
 
 /// Remove the runs beyond those that are kept, under the lock that the run still holds.
-fn remove_old_runs(run: &Run) {
+fn remove_old_runs(run: &Run, warn: &mpsc::UnboundedSender<String>) {
     match checkpoints::remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
         Ok(cleaned) => {
             for (run, why) in cleaned.failed {
                 tracing::warn!(run, why, "an old run could not be removed");
+            }
+            if let Some(lost) = lost_events(&cleaned.undelivered) {
+                // Nobody may listen any more.
+                let _ = warn.send(lost);
             }
         }
         Err(error) => tracing::warn!(%error, "old runs could not be removed"),

@@ -11,4 +11,5 @@ pub(crate) mod launch;
 pub(crate) mod memory_dir;
 pub(crate) mod notify;
 pub(crate) mod reset;
+pub(crate) mod sinks;
 pub(crate) mod tell;

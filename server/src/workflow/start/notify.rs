@@ -25,22 +25,23 @@ const AT_ONCE: usize = 4;
 /// Longest warning, in characters.
 const WIDEST: usize = 300;
 
-/// What became of the commands that a run has run.
+/// What is told of a run beside its events: of the commands that it has run, and of sinks.
 pub struct Notices {
-    /// Warnings about commands that failed, in a line each. It closes once the run has ended and no command runs.
+    /// Warnings, in a line each. It closes once the run has ended and no command runs.
     pub warnings: mpsc::UnboundedReceiver<String>,
-    /// Fire it to end those that run.
+    /// Fire it to end the commands that run.
     pub give_up: CancellationToken,
 }
 
-/// Tell the command of these settings what these events say, until the last of them. `cancel` is that of the run.
+/// Tell the command of these settings what these events say, until the last of them. `cancel` is that of the run; warnings go to
+/// `sender`. What is returned is fired to end the commands that run.
 pub(super) fn notify(
     settings: &Settings,
     workspace: &Workspace,
     events: impl FnOnce() -> mpsc::UnboundedReceiver<PhaseEvent>,
     cancel: &CancellationToken,
-) -> Notices {
-    let (sender, warnings) = mpsc::unbounded_channel();
+    sender: mpsc::UnboundedSender<String>,
+) -> CancellationToken {
     let give_up = cancel.child_token();
     if let Some(command) = settings.notify.clone() {
         let teller = Teller { command, root: workspace.root().to_owned(), stop: give_up.clone(), warnings: sender };
@@ -50,7 +51,7 @@ pub(super) fn notify(
             tracing::warn!(%error, "the command of `notify` is not run: there is no thread for it");
         }
     }
-    Notices { warnings, give_up }
+    give_up
 }
 
 struct Teller {
@@ -167,6 +168,7 @@ mod tests {
             run: "r".to_owned(),
             seq: 1,
             at: Timestamp::UNIX_EPOCH,
+            workflow: String::new(),
             phase,
             status,
             task: task.map(str::to_owned),

@@ -235,6 +235,7 @@ mod tests {
             run: "r".to_owned(),
             seq: 1,
             at: Timestamp::UNIX_EPOCH,
+            workflow: String::new(),
             phase: EventPhase::Phase(phase),
             status,
             task: task.map(str::to_owned),

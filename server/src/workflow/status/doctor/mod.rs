@@ -6,6 +6,7 @@ mod files;
 mod keys;
 mod models;
 mod settings;
+mod sinks;
 
 use std::path::Path;
 
@@ -64,6 +65,7 @@ pub async fn doctor(
             checks.push(files::check_sandbox(&workspace, effective.sandbox).await);
             if settings.is_ok() {
                 checks.extend(checks::check_checks(&workspace, &effective));
+                checks.extend(sinks::check_sinks(&workspace, &effective).await);
             }
         }
         Err(error) => {

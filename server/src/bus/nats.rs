@@ -1,0 +1,161 @@
+//! A NATS server with JetStream: each event is a message on `baton.events.<workflow>.<phase>.<status>`, kept by the stream `BATON`.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::stream::Config;
+use async_nats::jetstream::{self, Context};
+use async_nats::{ConnectErrorKind, ConnectOptions, HeaderMap, ServerAddr};
+use async_trait::async_trait;
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::event_sink::{EventSink, Outgoing, SinkFault};
+use super::tls;
+
+const STREAM: &str = "BATON";
+const SUBJECTS: &str = "baton.events.>";
+/// How long the stream knows an id again, and drops what comes twice.
+const WINDOW: Duration = Duration::from_secs(60 * 60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) struct Nats {
+    address: String,
+    stream: Option<Context>,
+}
+
+impl Nats {
+    pub(super) fn new(address: &str) -> Self {
+        tls::install();
+        Self { address: address.to_owned(), stream: None }
+    }
+
+    /// The server, with the stream made where it is missing and that is allowed.
+    async fn stream(&mut self) -> Result<Context, SinkFault> {
+        if let Some(stream) = &self.stream {
+            return Ok(stream.clone());
+        }
+        let unreadable = || SinkFault::Refused { why: "its address cannot be read".to_owned() };
+        let mut url = Url::parse(&self.address).map_err(|_| unreadable())?;
+        let mut options =
+            ConnectOptions::new().name("baton").connection_timeout(CONNECT_TIMEOUT).require_tls(url.scheme() == "tls");
+        // The library reads no credentials of an address.
+        let plain = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        match (url.username(), url.password()) {
+            ("", _) => {}
+            (token, None) => options = options.token(plain(token)),
+            (user, Some(password)) => options = options.user_and_password(plain(user), plain(password)),
+        }
+        url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| unreadable())?;
+        let address = ServerAddr::from_url(url).map_err(|_| unreadable())?;
+        let client = options.connect(address).await.map_err(|error| match error.kind() {
+            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+                SinkFault::Refused { why: "it refuses the credentials of its address".to_owned() }
+            }
+            _ => SinkFault::later(cause(&error)),
+        })?;
+        let mut context = jetstream::new(client);
+        context.set_timeout(ANSWER_TIMEOUT);
+        if let Err(error) = context.get_stream(STREAM).await
+            && matches!(error.kind(), GetStreamErrorKind::JetStream(_))
+        {
+            let config = Config {
+                name: STREAM.to_owned(),
+                subjects: vec![SUBJECTS.to_owned()],
+                duplicate_window: WINDOW,
+                ..Config::default()
+            };
+            // Where that is not allowed, another stream may take the subjects: sending tells.
+            if let Err(error) = context.create_stream(config).await {
+                tracing::warn!(error = %cause(&error), "the stream {STREAM} cannot be made");
+            }
+        }
+        Ok(self.stream.insert(context).clone())
+    }
+}
+
+#[async_trait]
+impl EventSink for Nats {
+    /// One after the other: where one is refused, those behind it may not be taken.
+    fn most(&self) -> usize {
+        1
+    }
+
+    async fn send(&mut self, events: &[Outgoing]) -> Result<(), SinkFault> {
+        let stream = self.stream().await?;
+        for event in events {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Msg-Id", event.id.as_str());
+            let published = async {
+                let sent = stream.publish_with_headers(subject(event), headers, event.json.clone().into()).await?;
+                sent.await
+            };
+            if let Err(error) = published.await {
+                // The next try begins with a new connection.
+                self.stream = None;
+                return Err(match error.kind() {
+                    PublishErrorKind::StreamNotFound => SinkFault::Refused {
+                        why: format!(
+                            "no stream there takes {SUBJECTS}, and none may be made; make one, called {STREAM}"
+                        ),
+                    },
+                    PublishErrorKind::MaxPayloadExceeded => {
+                        SinkFault::Refused { why: format!("event {} is larger than it takes", event.id) }
+                    }
+                    PublishErrorKind::TimedOut => SinkFault::later("it does not answer in time"),
+                    _ => SinkFault::Later { why: cause(&error), wait: None, answers: true },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn probe(&mut self) -> Result<String, SinkFault> {
+        let stream = self.stream().await?;
+        let found = stream.get_stream(STREAM).await;
+        found.map(|_| "answers".to_owned()).map_err(|error| SinkFault::later(cause(&error)))
+    }
+}
+
+fn subject(event: &Outgoing) -> String {
+    let run = event.id.split(':').next().unwrap_or_default();
+    let workflow = if event.workflow.is_empty() { run } else { &event.workflow };
+    format!("baton.events.{}.{}.{}", token(workflow), token(&event.phase), token(&event.status))
+}
+
+/// A word as a part of a subject, which holds neither dots nor wildcards.
+fn token(word: &str) -> String {
+    let word: String =
+        word.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
+    if word.is_empty() { "_".to_owned() } else { word }
+}
+
+/// The innermost reason; an outer one may name the address.
+fn cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_made_of_plain_words() {
+        let mut event = Outgoing {
+            id: "20260102-120000-0001:7".to_owned(),
+            workflow: String::new(),
+            phase: "a.b*>".to_owned(),
+            status: "done".to_owned(),
+            json: String::new(),
+        };
+        assert_eq!(subject(&event), "baton.events.20260102-120000-0001.a_b__.done");
+        event.workflow = "w".to_owned();
+        assert_eq!(subject(&event), "baton.events.w.a_b__.done");
+    }
+}
