@@ -1,5 +1,4 @@
 //! `baton config`: each setting, where its value comes from, and why another one does not hold.
-#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 

@@ -100,7 +100,7 @@ fn the_terminal_asks_what_becomes_of_notes_before_it_approves() {
     terminal.wait_for(PROMPT);
     write_note(&session, "### T1", "> Leave t1.rs alone");
     terminal.type_line("a");
-    terminal.wait_for("Enter alone goes back >");
+    terminal.wait_for("goes back >");
     terminal.type_line("");
     terminal.wait_for(PROMPT);
     assert!(!session.exists(".agent_memory/approval.json"));
@@ -117,7 +117,7 @@ fn the_terminal_asks_what_becomes_of_notes_before_it_approves() {
     assert!(feedback.contains("And be quick\n\nNotes on the plan:") && feedback.contains("> Leave t1.rs alone"));
     write_note(&session, "### T2", "> Never mind");
     terminal.type_line("a");
-    terminal.wait_for("Enter alone goes back >");
+    terminal.wait_for("goes back >");
     terminal.type_line("a");
     terminal.wait_for("Approved by reading; no check ran.");
     running.wait().expect(0);

@@ -484,7 +484,7 @@ fn a_phase_asked_for_by_name_runs_again_and_sets_the_later_ones_aside() {
 fn one_workflow_at_a_time_and_none_is_lost() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
-    session.run(&api, []).expect(2).reports("--task");
+    session.run(&api, []).expect(2).reports("`baton run \"…\"`");
     session.run(&api, ["--task", "The first"]).expect(3);
     session.run(&api, ["--task", "The second"]).expect(2).reports("The first").reports("`baton reset`");
     assert_eq!(session.text(".agent_memory/task.md"), "The first\n");
@@ -508,7 +508,7 @@ fn one_workflow_at_a_time_and_none_is_lost() {
 
     session.baton(["reset"]).run().expect(0).prints("history/0003-reset");
     session.baton(["reset"]).run().expect(0).prints("nothing to reset");
-    session.run(&api, []).expect(2).reports("--task");
+    session.run(&api, []).expect(2).reports("`baton run \"…\"`");
     // A task written by hand is a task.
     session.write(".agent_memory/task.md", "By hand\n\n");
     session.run(&api, []).expect(3);

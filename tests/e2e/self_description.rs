@@ -1,6 +1,5 @@
 //! What Baton says of its own command line: completions of shells, and manual pages.
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::process::Command;
 

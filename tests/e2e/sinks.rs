@@ -1,6 +1,5 @@
 //! Events leave for the user's sinks: all of them, in order, and nothing of a run waits for one that is slow, down or refuses.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;

@@ -1,6 +1,7 @@
 //! Text that a person gives, on the command line or in a file: which forms and encodings are accepted, and what is
 //! rejected with its position.
 #![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -141,13 +141,7 @@ pub(super) async fn drive(
                 None => warn(&[warning]),
             },
             stop = stops.next() => match stop {
-                Stop::Asked(_) if cancel.is_cancelled() => {
-                    // The terminal gets back what was changed of it.
-                    if let Some(progress) = &progress {
-                        progress.finish();
-                    }
-                    std::process::exit(i32::from(CANCELLED))
-                }
+                Stop::Asked(_) if cancel.is_cancelled() => leave_at_once(progress.as_deref()),
                 Stop::Asked(by) => {
                     stopped_by.get_or_insert_with(|| format!("by {by}"));
                     stopping("Stopping… (Ctrl-C again kills)");
@@ -176,28 +170,39 @@ pub(super) async fn drive(
         progress.finish();
     }
     notices::keep(notices);
-    let mut ended =
-        ended.map_err(|error| Failure::failed(format!("the run broke off: {error}; `baton run` goes on")))?;
-    if ran_out && ended.outcome == Outcome::Cancelled {
-        let after = humantime::format_duration(timeout.unwrap_or_default());
-        let message = format!("the run was stopped after {after}, as --timeout says");
-        ended.error.get_or_insert_with(|| EventError::new(EventErrorKind::Timeout, message));
-    }
+    let ended = ended.map_err(|error| Failure::failed(format!("the run broke off: {error}; `baton run` goes on")))?;
     match unwritten.filter(|failure| !failure.is_quiet()) {
         Some(failure) => Err(Failure {
             message: format!("{}. The run was stopped; `baton run` goes on with it", failure.message),
             ..failure
         }),
-        None => Ok((run, RunEnd { message: named_end(&ended, stopped_by.as_deref()), ..ended })),
+        None => Ok((run, with_cause(ended, stopped_by.as_deref(), timeout.filter(|_| ran_out)))),
     }
 }
 
-/// The message of an end, with what stopped the run.
-fn named_end(ended: &RunEnd, stopped_by: Option<&str>) -> String {
-    match (stopped_by, ended.message.strip_prefix("Stopped")) {
-        (Some(by), Some(rest)) if ended.outcome == Outcome::Cancelled => format!("Stopped {by}{rest}"),
-        _ => ended.message.clone(),
+/// End the process: it was asked to stop twice.
+fn leave_at_once(progress: Option<&Progress>) -> ! {
+    // The terminal gets back what was changed of it.
+    if let Some(progress) = progress {
+        progress.finish();
     }
+    std::process::exit(i32::from(CANCELLED))
+}
+
+/// The end of a run with what stopped it, and with the time after which `--timeout` did.
+fn with_cause(mut ended: RunEnd, stopped_by: Option<&str>, ran_out: Option<Duration>) -> RunEnd {
+    if ended.outcome != Outcome::Cancelled {
+        return ended;
+    }
+    if let Some(after) = ran_out {
+        let after = humantime::format_duration(after);
+        let message = format!("the run was stopped after {after}, as --timeout says");
+        ended.error.get_or_insert_with(|| EventError::new(EventErrorKind::Timeout, message));
+    }
+    if let (Some(by), Some(rest)) = (stopped_by, ended.message.strip_prefix("Stopped")) {
+        ended.message = format!("Stopped {by}{rest}");
+    }
+    ended
 }
 
 /// Returns after this time; without one never.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::issue;
-use super::output::{AS_RECORDED, columns, print, row, way_on_lines};
+use super::output::{AS_RECORDED, columns, message_lines, print, row, way_on_lines};
 use super::proof::{check_lines, criterion_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
@@ -103,7 +103,7 @@ fn status_text(status: &Status, columns: usize) -> String {
     lines.extend(status.gate.iter().flat_map(|gate| gate_lines(gate, columns)));
     lines.push(String::new());
     if !status.faults.is_empty() {
-        lines.extend(status.faults.iter().map(|fault| text::paragraph("", &fault_line(fault), columns)));
+        lines.extend(status.faults.iter().flat_map(|fault| message_lines(&fault_line(fault))));
         lines.push(String::new());
     }
     lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), columns)));

@@ -46,7 +46,7 @@ impl Fate {
 
 /// Judge the values that a setting is given, now that it is known which of them holds: the one of that origin, or none, where
 /// the default holds. Weakest layer first.
-pub(super) fn judge(setting: &Setting, given: &mut Vec<Given>, holds: Option<&Origin>) {
+pub(super) fn judge(setting: &Setting, given: &mut [Given], holds: Option<&Origin>) {
     given.sort_by_key(|one| one.origin.layer);
     let layer = holds.map_or(Layer::Default, |origin| origin.layer);
     for one in given.iter_mut().filter(|one| one.fate != Fate::Ignored) {

@@ -16,6 +16,19 @@ pub(super) struct PlainJson<'a> {
     pub(super) notes: Vec<(usize, &'static str)>,
 }
 
+impl PlainJson<'_> {
+    /// The plain text with the first line break or tab inside of a text as it stands in the original.
+    pub(super) fn with_first_break(&self, original: &str) -> Cow<'_, str> {
+        let Some((at, _)) = self.notes.iter().find(|(_, note)| *note == BREAK) else {
+            return Cow::Borrowed(self.plain.as_ref());
+        };
+        // Both are one byte: a control character, and the blank that stands for it.
+        let mut plain = self.plain.as_ref().to_owned();
+        plain.replace_range(*at..at + 1, &original[*at..at + 1]);
+        Cow::Owned(plain)
+    }
+}
+
 /// Makes a text plain. JSON, and what cannot be made JSON so, stays as it is.
 pub(super) fn plain_json(text: &str) -> PlainJson<'_> {
     let mut scan = Scan { bytes: text.as_bytes().to_vec(), escapes: Vec::new(), notes: Vec::new() };

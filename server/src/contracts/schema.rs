@@ -56,8 +56,9 @@ pub fn read_noted<T: Handoff>(text: &str) -> Result<(T, Assumptions), Vec<Fault>
     }
     let value: Value = match serde_json::from_str(&plain.parsed) {
         Ok(value) => value,
-        // What stands inside of texts is as in the original, so that a parser ends at the same place in both.
-        Err(_) => return Err(vec![syntax_fault(text, &plain.plain)]),
+        // A quotation mark that is missing shows as a line break inside of a text; where the JSON does not end well, it is that
+        // text which is at fault, not what comes after it.
+        Err(_) => return Err(vec![syntax_fault(text, &plain.with_first_break(text))]),
     };
     let mut notes: Assumptions =
         plain.notes.iter().map(|(at, note)| Fault::at(text, *at, (*note).to_owned())).collect();

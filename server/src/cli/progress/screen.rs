@@ -194,9 +194,13 @@ mod tests {
         let (long, short) = ("x".repeat(30), "y".to_owned());
         assert_eq!(draw(&screen, &[long.clone(), short.clone()]), format!("{long}\r\ny"));
         *paper.width.lock().unwrap() = 10;
-        assert_eq!(draw(&screen, &[short.clone()]), "\r\u{1b}[3A\u{1b}[Jy", "30 columns are three rows now");
+        assert_eq!(
+            draw(&screen, std::slice::from_ref(&short)),
+            "\r\u{1b}[3A\u{1b}[Jy",
+            "30 columns are three rows now"
+        );
         continued.store(true, Ordering::Relaxed);
-        assert_eq!(draw(&screen, &[short.clone()]), "\r\u{1b}[Jy", "the shell's lines stay");
+        assert_eq!(draw(&screen, std::slice::from_ref(&short)), "\r\u{1b}[Jy", "the shell's lines stay");
         assert_eq!(draw(&screen, &[]), "\r\u{1b}[J");
         assert_eq!(draw(&screen, &[]), "");
         screen.breaks_anew = false;

@@ -209,7 +209,9 @@ impl Room {
                     let heard = at.started.map_or(Duration::ZERO, |started| started.elapsed());
                     came.elapsed = elapsed.unwrap_or(heard);
                     came.ended = match (at.started, code) {
-                        (None, _) => Ended::NotRun("the first process of the sandbox was killed".to_owned()),
+                        (None, _) => {
+                            Ended::NotRun(format!("the first process of the sandbox was killed: {code:?} {signal:?}"))
+                        }
                         (_, Some(code)) => Ended::Exited(code),
                         (_, None) => Ended::Signal(signal.unwrap_or_default()),
                     };
