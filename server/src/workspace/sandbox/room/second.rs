@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -59,6 +61,7 @@ pub(in crate::workspace::sandbox) fn run_command(control: &mut UnixStream, insid
     machine_step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
     step("count processes", limits::watch())?;
     refuse_calls(control)?;
+    step("outlive signals of what runs here", outlive_signals())?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment).stdin(Stdio::null());
     let started = Instant::now();
@@ -76,6 +79,17 @@ pub(in crate::workspace::sandbox) fn run_command(control: &mut UnixStream, insid
             Err(error) => return step("wait for the command", Err(error.into())),
         }
     }
+}
+
+/// Has signals that would end this process do nothing. A kernel spares the first process of a namespace those that it does not
+/// handle, but not where they come while they are blocked, as they are during a spawn. Handlers are not inherited by what is
+/// started; an ignored signal would be.
+fn outlive_signals() -> io::Result<()> {
+    use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+    for signal in [SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
 }
 
 fn mount_proc() -> io::Result<()> {
