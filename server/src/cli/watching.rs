@@ -27,8 +27,10 @@ pub(super) enum Wake {
     /// Time has passed.
     Tick,
     /// The terminal has another size.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "a signal tells of it"))]
     Resized,
     /// The user wants it to stop for a while, as by Ctrl-Z: [`stop_self`] does.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "a signal tells of it"))]
     Suspended,
     /// The user wants it to end.
     Stopped,
