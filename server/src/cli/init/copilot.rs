@@ -18,15 +18,15 @@ use crate::contracts::PhaseName;
 use crate::text;
 use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, Phases, REVIEW};
 
-const INSTRUCTIONS: &str = include_str!("../../../../prompts/copilot/instructions.md");
-const HANDOFF: &str = include_str!("../../../../prompts/copilot/handoff.md");
+const INSTRUCTIONS: &str = include_str!("../../../prompts/copilot/instructions.md");
+const HANDOFF: &str = include_str!("../../../prompts/copilot/handoff.md");
 
 /// The page of each phase, and the schema of what it hands on.
 const PAGES: [(PhaseName, &str, &str); 4] = [
-    (CONTEXT, include_str!("../../../../prompts/copilot/context.md"), "context"),
-    (PLAN, include_str!("../../../../prompts/copilot/plan.md"), "plan"),
-    (IMPLEMENT, include_str!("../../../../prompts/copilot/implement.md"), "impl_report"),
-    (REVIEW, include_str!("../../../../prompts/copilot/review.md"), "review"),
+    (CONTEXT, include_str!("../../../prompts/copilot/context.md"), "context"),
+    (PLAN, include_str!("../../../prompts/copilot/plan.md"), "plan"),
+    (IMPLEMENT, include_str!("../../../prompts/copilot/implement.md"), "impl_report"),
+    (REVIEW, include_str!("../../../prompts/copilot/review.md"), "review"),
 ];
 
 /// Write the pages, or with `--dry-run` show them.
