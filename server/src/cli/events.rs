@@ -7,13 +7,14 @@ use serde_json::json;
 use super::args::EventsArgs;
 use super::failure::{CANCELLED, Failure};
 use super::output::{message_lines, print, row, tell, terminal_columns};
+use super::progress::outcome_words;
 use super::runtime::block_on;
 use super::session::{Session, Start};
 use super::watching::{Wake, Watching, stop_self};
 use crate::config::Overrides;
 use crate::memory::Store;
 use crate::text;
-use crate::workflow::{EventPhase, EventStatus, Outcome, PhaseEvent, RunEvents, waits_for};
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent, RunEvents, waits_for};
 
 const NOTHING: &str = "nothing has been run here yet, so there are no events; `baton events --follow` waits for a run";
 
@@ -163,20 +164,6 @@ fn words(event: &PhaseEvent) -> String {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join(": ")
-}
-
-fn outcome_words(outcome: Outcome) -> &'static str {
-    match outcome {
-        // By the review, or by the user.
-        Outcome::Merged => "finished",
-        Outcome::Done => "done",
-        Outcome::Escalated => "needs you",
-        Outcome::Rejected => "plan rejected",
-        Outcome::Waiting => "plan waits for you",
-        Outcome::Failed => "failed",
-        Outcome::Cancelled => "stopped",
-        Outcome::RolledBack => "undone",
-    }
 }
 
 #[cfg(test)]

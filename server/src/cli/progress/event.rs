@@ -14,8 +14,8 @@ pub(super) fn time_between(start: Timestamp, end: Timestamp) -> Duration {
 }
 
 /// How a run ended, in a few words: what follows on standard output says the rest.
-pub(super) fn outcome_words(event: &PhaseEvent) -> Option<&'static str> {
-    Some(match event.outcome? {
+pub(in crate::cli) fn outcome_words(outcome: Outcome) -> &'static str {
+    match outcome {
         // By the review, or by the user.
         Outcome::Merged => "finished",
         Outcome::Done => "done",
@@ -25,7 +25,7 @@ pub(super) fn outcome_words(event: &PhaseEvent) -> Option<&'static str> {
         Outcome::Failed => "failed",
         Outcome::Cancelled => "stopped",
         Outcome::RolledBack => "undone",
-    })
+    }
 }
 
 /// The status that an event is marked by. What came to its end without success is not ticked: a plan that was rejected, and a

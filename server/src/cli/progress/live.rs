@@ -207,7 +207,7 @@ impl Live {
             }
             _ => {
                 self.clear();
-                let words = outcome_words(event).map_or(message, str::to_owned);
+                let words = event.outcome.map(outcome_words).map_or(message, str::to_owned);
                 self.print(&self.finished("", marked_status(event), "baton", took, &words));
             }
         }

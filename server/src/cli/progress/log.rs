@@ -59,7 +59,7 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     if let Some(task) = &event.task {
         line = format!("{line} {}", text::safe_line(task));
     }
-    let outcome = outcome_words(event);
+    let outcome = event.outcome.map(outcome_words);
     if let Some(outcome) = outcome {
         line = format!("{line} {outcome}");
     } else if event.status != EventStatus::Progress {

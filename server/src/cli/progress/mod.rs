@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::color::{Look, draws};
 use super::output::stderr_columns;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent, Phases};
+pub(super) use event::outcome_words;
 use event::time_between;
 use keyboard::Unechoed;
 use live::{Live, Target};
