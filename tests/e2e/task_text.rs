@@ -109,12 +109,12 @@ fn a_person_at_a_terminal_is_asked_for_the_task() {
 
     let (session, api) = (Session::new(&workspace(1)), self::api());
     let mut terminal = Terminal::new();
-    let editor = "f() { printf 'By hand\\n' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"; }; f";
+    let editor = "f() { printf 'By hand\\n' > \"$1.new\" && mv \"$1.new\" \"$1\"; }; f";
     let running = terminal.start(run(&session, &api).env("EDITOR", editor));
     terminal.wait_for("What should be done?");
     terminal.type_line("");
     running.wait().expect(0);
-    assert_eq!(session.text(".agent_memory/task.md"), "By hand\n", "the comment of the template is taken out");
+    assert_eq!(session.text(".agent_memory/task.md"), "By hand\n");
 
     let (session, api) = (Session::new(&workspace(1)), self::api());
     let mut terminal = Terminal::new();
@@ -123,7 +123,16 @@ fn a_person_at_a_terminal_is_asked_for_the_task() {
     terminal.type_line("");
     terminal.wait_for("no task was given, and nothing was started");
     running.wait().expect(2);
-    assert!(!session.exists(".agent_memory") && api.requests().is_empty());
+    assert!(api.requests().is_empty());
+
+    // What was written is kept where the start is refused.
+    let session = Session::new(&workspace(1));
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["run"]).env("EDITOR", editor));
+    terminal.wait_for("What should be done?");
+    terminal.type_line("");
+    running.wait().expect(2);
+    assert_eq!(session.text(".agent_memory/task.md"), "By hand\n");
 }
 
 #[test]

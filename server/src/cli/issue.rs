@@ -3,7 +3,6 @@
 use anstyle::Style;
 
 use super::color::{BLUE, BOLD, GREEN, Look, RED, YELLOW};
-use super::output::{columns, terminal_columns};
 use crate::contracts::{Issue, Severity};
 use crate::text;
 
@@ -25,14 +24,6 @@ impl<'a> Shown<'a> {
     pub(super) fn new(issue: &'a Issue) -> Self {
         Self { issue, state: "", notes: &[] }
     }
-}
-
-/// Issues for standard output: blocks with empty lines between them where that is a terminal, else a line each.
-pub(super) fn issue_lines<'a>(issues: impl IntoIterator<Item = Shown<'a>>) -> Vec<String> {
-    if terminal_columns().is_none() {
-        return issues.into_iter().map(|shown| line(shown.issue)).collect();
-    }
-    blocks(issues, columns(), Look::of_stdout())
 }
 
 /// Issues for a terminal of so many columns.

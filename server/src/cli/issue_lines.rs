@@ -1,7 +1,8 @@
 //! The issues that a run ends with: the worst first, each with its id and what the reviewer suggests.
 
-use super::issue::{self, Shown};
-use super::output::terminal_columns;
+use super::color::Look;
+use super::issue::{Shown, blocks, line};
+use super::output::{columns, terminal_columns};
 use crate::contracts::Issue;
 use crate::text;
 
@@ -16,7 +17,7 @@ pub(super) fn issue_lines(issues: &[Issue]) -> Vec<String> {
     worst_first.sort_by_key(|issue| issue.severity);
     let (shown, rest) = worst_first.split_at(MOST.min(worst_first.len()));
     let mut lines = match terminal_columns() {
-        Some(_) => issue::issue_lines(shown.iter().map(|issue| Shown::new(issue))),
+        Some(_) => blocks(shown.iter().map(|issue| Shown::new(issue)), columns(), Look::of_stdout()),
         None => shown.iter().flat_map(|issue| plain_lines(issue)).collect(),
     };
     if !rest.is_empty() {
@@ -29,7 +30,7 @@ fn plain_lines(issue: &Issue) -> impl Iterator<Item = String> {
     let id = if issue.id.is_empty() { String::new() } else { format!(" [{}]", text::safe_line(&issue.id)) };
     let fix = issue.suggested_fix.as_deref().map(|fix| text::short_line(fix, LONGEST_FIX));
     let fix = fix.filter(|fix| !fix.is_empty()).map(|fix| format!("    fix: {fix}"));
-    std::iter::once(format!("{}{id}", issue::line(issue))).chain(fix)
+    std::iter::once(format!("{}{id}", line(issue))).chain(fix)
 }
 
 #[cfg(test)]

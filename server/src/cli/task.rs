@@ -13,15 +13,9 @@ use super::session::Session;
 use crate::contracts::MAX_TEXT_BYTES;
 use crate::memory::{decode_text, tidied};
 use crate::text;
-use crate::workflow::{CONTEXT, NextStep};
+use crate::workflow::{self, CONTEXT, NextStep};
 
 const STDIN: &str = "standard input";
-
-/// What an editor is opened on. The comment is taken out of what comes back.
-const TEMPLATE: &str = "\n";
-const COMMENT: &str = "\
-<!-- Above: what should be done, in your words. What, where, and how one sees that it is done.
-Save and close to start. An empty text starts nothing. -->";
 
 /// The task that the command line names; `None` where it names none.
 ///
@@ -81,7 +75,8 @@ fn task_in(bytes: &[u8], name: &str) -> Result<String, Failure> {
     }
 }
 
-/// Asks for the task at the terminal, where there is none anywhere; `None` where there is one, or nobody to ask.
+/// Asks for the task at the terminal, where there is none anywhere; `None` where there is one, or nobody to ask. What is written
+/// in an editor stands in task.md, where the run finds it.
 ///
 /// # Errors
 /// Nothing was answered, or the editor failed.
@@ -104,7 +99,7 @@ pub(super) fn asked(session: &Session, args: &RunArgs) -> Result<Option<String>,
         return Err(nothing());
     }
     if line.trim_ascii().is_empty() {
-        return edited(&editor).map(Some);
+        return write_in(session, &editor).map(|()| None);
     }
     task_in(&line, "that line").map(Some)
 }
@@ -120,25 +115,19 @@ fn needs_task(session: &Session) -> Result<bool, Failure> {
     Ok(status.is_some_and(|status| status.next == NextStep::Task))
 }
 
-/// The task that the user writes in an editor.
-fn edited(editor: &str) -> Result<String, Failure> {
-    let mut file = tempfile::Builder::new().prefix("baton-task-").suffix(".md").tempfile()?;
-    file.write_all(format!("{TEMPLATE}{COMMENT}\n").as_bytes())?;
+/// Has the user write task.md in an editor. Whatever comes of the start, what was written stays there.
+fn write_in(session: &Session, editor: &str) -> Result<(), Failure> {
+    let store = workflow::open_store(&session.workspace, &session.settings, &session.phases)?;
+    let file = store.offer_task_file()?;
     let shown = text::short_line(editor, 60);
-    let ended = block_on(run_editor(editor, file.path()))?;
+    let ended = block_on(run_editor(editor, &session.workspace.root().join(&file)))?;
     let ended = ended.map_err(|error| {
         Failure::usage(format!("{shown} could not be started: {error}. Set VISUAL or EDITOR to your editor"))
     })?;
     if !ended.success() {
         return Err(Failure::usage(format!("{shown} ended with {ended}; nothing was started")));
     }
-    // Many editors put a new file in the place of the old one, so it is opened again.
-    let bytes = from_file(file.path())?;
-    let written = String::from_utf8_lossy(&bytes).replace("\r\n", "\n").replace(COMMENT, "");
-    if tidied(&written).is_empty() {
-        return Err(nothing());
-    }
-    task_in(written.as_bytes(), "what you wrote")
+    if needs_task(session)? { Err(nothing()) } else { Ok(()) }
 }
 
 #[cfg(test)]
