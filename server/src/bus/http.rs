@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use super::event_sink::{EventSink, Outgoing, SinkFault};
 use super::tls;
+use crate::text::innermost_reason;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may take for one event.
@@ -127,19 +128,13 @@ fn signature(key: &str, body: &[u8]) -> String {
     format!("sha256={hex}")
 }
 
-/// The innermost reason, which is the one worth reading. Never an address, which may hold a password.
+/// Why it failed. Never an address, which may hold a password.
 fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "it does not answer in time".to_owned();
+    match error.source() {
+        _ if error.is_timeout() => "it does not answer in time".to_owned(),
+        Some(source) => innermost_reason(source),
+        None => "the connection failed".to_owned(),
     }
-    let mut innermost: &dyn Error = match error.source() {
-        Some(source) => source,
-        None => return "the connection failed".to_owned(),
-    };
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! A NATS server with JetStream: each event is a message on `baton.events.<workflow>.<phase>.<status>`, kept by the stream `BATON`.
 
-use std::error::Error;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
@@ -13,6 +12,7 @@ use url::Url;
 
 use super::event_sink::{EventSink, Outgoing, SinkFault};
 use super::tls;
+use crate::text::innermost_reason;
 
 const STREAM: &str = "BATON";
 const SUBJECTS: &str = "baton.events.>";
@@ -54,7 +54,7 @@ impl Nats {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                 SinkFault::Refused { why: "it refuses the credentials of its address".to_owned() }
             }
-            _ => SinkFault::later(cause(&error)),
+            _ => SinkFault::later(innermost_reason(&error)),
         })?;
         let mut context = jetstream::new(client);
         context.set_timeout(ANSWER_TIMEOUT);
@@ -69,7 +69,7 @@ impl Nats {
             };
             // Where that is not allowed, another stream may take the subjects: sending tells.
             if let Err(error) = context.create_stream(config).await {
-                tracing::warn!(error = %cause(&error), "the stream {STREAM} cannot be made");
+                tracing::warn!(error = %innermost_reason(&error), "the stream {STREAM} cannot be made");
             }
         }
         Ok(self.stream.insert(context).clone())
@@ -105,7 +105,7 @@ impl EventSink for Nats {
                         SinkFault::Refused { why: format!("event {} is larger than it takes", event.id) }
                     }
                     PublishErrorKind::TimedOut => SinkFault::later("it does not answer in time"),
-                    _ => SinkFault::Later { why: cause(&error), wait: None, answers: true },
+                    _ => SinkFault::Later { why: innermost_reason(&error), wait: None, answers: true },
                 });
             }
         }
@@ -115,7 +115,7 @@ impl EventSink for Nats {
     async fn probe(&mut self) -> Result<String, SinkFault> {
         let stream = self.stream().await?;
         let found = stream.get_stream(STREAM).await;
-        found.map(|_| "answers".to_owned()).map_err(|error| SinkFault::later(cause(&error)))
+        found.map(|_| "answers".to_owned()).map_err(|error| SinkFault::later(innermost_reason(&error)))
     }
 }
 
@@ -130,15 +130,6 @@ fn token(word: &str) -> String {
     let word: String =
         word.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
     if word.is_empty() { "_".to_owned() } else { word }
-}
-
-/// The innermost reason; an outer one may name the address.
-fn cause(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod decorator;
 mod markdown;
 mod mask;
 mod numbers;
+mod reason;
 mod safe;
 mod wrap;
 
@@ -22,6 +23,7 @@ pub use decorator::{begins_decorator, decorator_around, decorator_end};
 pub use markdown::{code, code_block, markdown, markdown_line};
 pub use mask::{MASK, mask};
 pub use numbers::{cost, elapsed, tokens, took, whole_seconds};
+pub use reason::innermost_reason;
 pub use safe::{
     encoded, escaped, from_encoded, is_unsafe, revealed, safe_json, safe_line, safe_lines, safe_text, short_line,
 };
