@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
+use super::error::AgentError;
 use super::opening::Opening;
-use crate::memory::{Tells, Transcript};
+use crate::memory::{Tells, Transcript, TranscriptLine};
 use crate::models::{Model, Tier, ToolSpec, TurnProgress};
 use crate::tools::Toolbox;
 
@@ -26,6 +28,22 @@ pub struct RunContext {
     pub budget: Arc<Budget>,
     /// Fires when the user stops the run.
     pub cancel: CancellationToken,
+    /// Where each turn has to be known before it is acted on, for conversations that are held for a run elsewhere. What is
+    /// resumed then may have been begun with another model.
+    pub relay: Option<Arc<dyn TurnRelay>>,
+}
+
+/// Takes the turns of conversations that are held for a run elsewhere.
+#[async_trait]
+pub trait TurnRelay: Send + Sync {
+    /// Waits until the model may be asked.
+    async fn admit(&self);
+
+    /// Makes a line of the transcript known there. It returns once the line cannot be lost any more.
+    ///
+    /// # Errors
+    /// When it cannot be made known: the line is not acted on.
+    async fn relay(&self, line: &TranscriptLine) -> Result<(), AgentError>;
 }
 
 /// One agent: who it is, what it is given, what it may use.
@@ -46,11 +64,6 @@ pub struct Brief {
     pub submit: ToolSpec,
     /// Most tokens an answer may have.
     pub max_tokens: u32,
-    /// What is done already when the conversation has to start over: an implementer's staged edits.
-    pub so_far: Option<Box<dyn Fn() -> String + Send + Sync>>,
-    /// Whether a call (tool, input) only reads what other tasks may change meanwhile. A resumed conversation keeps the
-    /// recorded answers of such calls; with any other difference the recorded turns no longer apply.
-    pub reads_others: Option<ReadsOthers>,
 }
 
 impl Brief {
@@ -61,9 +74,6 @@ impl Brief {
         tools
     }
 }
-
-/// Whether a call only reads what others may change meanwhile.
-pub type ReadsOthers = Box<dyn Fn(&str, &Value) -> bool + Send + Sync>;
 
 /// What an agent is doing, for people who watch.
 #[derive(Debug, Clone)]
@@ -95,11 +105,33 @@ pub struct SubmitTry {
 }
 
 impl SubmitTry {
+    /// The one try of an agent that is asked once.
+    pub(super) fn only() -> Self {
+        Self { number: SUBMIT_TRIES, is_last: true }
+    }
+
     /// Whether it is the last one only because a recorded run has no answer to what is sent back to it.
     pub fn ends_recording(self) -> bool {
         self.is_last && self.number < SUBMIT_TRIES
     }
 }
 
-/// Takes a submission, or answers with what is wrong with it, for the model.
-pub type Accept<'a, T> = &'a (dyn Fn(Value, SubmitTry) -> Result<T, Vec<String>> + Send + Sync);
+/// Takes what an agent submits, or says what is wrong with it. A function is one.
+#[async_trait]
+pub trait Judge<T>: Send + Sync {
+    /// Takes a submission. Inside: what is wrong with it, for the model.
+    ///
+    /// # Errors
+    /// When there is no answer: the conversation ends, and can be resumed.
+    async fn judge(&self, input: Value, submit_try: SubmitTry) -> Result<Result<T, Vec<String>>, AgentError>;
+}
+
+#[async_trait]
+impl<T, F: Fn(Value, SubmitTry) -> Result<T, Vec<String>> + Send + Sync> Judge<T> for F {
+    async fn judge(&self, input: Value, submit_try: SubmitTry) -> Result<Result<T, Vec<String>>, AgentError> {
+        Ok(self(input, submit_try))
+    }
+}
+
+/// Who takes what an agent submits.
+pub type Accept<'a, T> = &'a dyn Judge<T>;

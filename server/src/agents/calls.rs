@@ -67,7 +67,7 @@ impl Calls<'_> {
                 if failed_before {
                     ("not taken: a call before it in this turn failed; look at its answer, then submit".into(), true)
                 } else {
-                    match accept(coerced(&self.brief.submit.input_schema, input), submit_try) {
+                    match accept.judge(coerced(&self.brief.submit.input_schema, input), submit_try).await? {
                         Ok(handoff) => return Ok((results, Submitted::Accepted(handoff))),
                         Err(faults) => {
                             let text = format!("not valid; mend these and submit again:\n- {}", faults.join("\n- "));

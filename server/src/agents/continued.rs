@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::brief::ReadsOthers;
 use crate::models::{Block, Message, Role};
 
 /// What stands before the words that a user tells an agent at work.
@@ -25,15 +24,14 @@ fn is_told(block: &Block) -> bool {
     told_text(block).is_some()
 }
 
-/// Whether two conversations differ only in the results of calls that read what others may change, and in what the user told
-/// the agent in the recorded one.
-pub(super) fn is_continued(recorded: &[Message], now: &[Message], reads_others: Option<&ReadsOthers>) -> bool {
+/// Whether two conversations differ only in the results of calls (tool, input) that read what others may change, and in what the
+/// user told the agent in the recorded one.
+pub(super) fn is_continued(recorded: &[Message], now: &[Message], reads_others: &dyn Fn(&str, &Value) -> bool) -> bool {
     let calls: HashMap<&str, (&str, &Value)> = (now.iter().flat_map(|message| &message.content))
         .filter_map(Block::as_tool_use)
         .map(|(id, name, input)| (id, (name, input)))
         .collect();
-    let is_other_read =
-        |id: &str| calls.get(id).zip(reads_others).is_some_and(|((name, input), reads)| reads(name, input));
+    let is_other_read = |id: &str| calls.get(id).is_some_and(|(name, input)| reads_others(name, input));
     let is_same = |(recorded, now): (&Block, &Block)| {
         let id = now.0["tool_use_id"].as_str().filter(|id| recorded.0["tool_use_id"].as_str() == Some(id));
         recorded == now || id.is_some_and(is_other_read)

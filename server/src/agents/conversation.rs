@@ -15,7 +15,7 @@ use super::error::AgentError;
 use super::results::fit_results;
 use super::size::{bytes_of, bytes_of_frame};
 use super::window::{Full, Window};
-use crate::memory::{Told, request_digest};
+use crate::memory::{Told, TranscriptLine, request_digest};
 use crate::models::{Block, Message, ModelErrorKind, RecordedTurn, Role, StopReason, Turn, TurnProgress, TurnRequest};
 use crate::text::head;
 
@@ -169,7 +169,8 @@ impl Conversation<'_> {
         self.request.max_tokens = self.brief.max_tokens;
         let mut digest = request_digest(model.id(), &self.request);
         let mut bytes = self.bytes();
-        let recalled = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_with_other_reads());
+        let recalled = transcript.recall(&self.brief.agent, &digest);
+        let recalled = recalled.or_else(|| self.recall_of_other_models()).or_else(|| self.recall_with_other_reads());
         if let Some(mut turn) = recalled {
             // An earlier version may have recorded it as it came.
             self.settle(&mut turn);
@@ -191,6 +192,12 @@ impl Conversation<'_> {
                 room = budget.admit(model.id(), prompt, allowed) => room?,
                 () = cancel.cancelled() => return Err(AgentError::Cancelled),
             };
+            if let Some(relay) = &self.run.relay {
+                tokio::select! {
+                    () = relay.admit() => {}
+                    () = cancel.cancelled() => return Err(AgentError::Cancelled),
+                }
+            }
             self.request.max_tokens = room.max_tokens;
             let began = Instant::now();
             // Charged before the reservation goes, so that the budget never looks larger than it is.
@@ -217,7 +224,11 @@ impl Conversation<'_> {
                 elapsed_ms: began.elapsed().as_millis() as u64,
             };
             let (added, ids) = (&self.request.messages[self.unrecorded..], told.iter().map(|told| told.id.clone()));
-            transcript.record(Timestamp::now(), &self.request, added, ids.collect(), recorded)?;
+            let line = transcript.turn(Timestamp::now(), &self.request, added, ids.collect(), recorded)?;
+            transcript.record(&line)?;
+            if let Some(relay) = &self.run.relay {
+                relay.relay(&line).await?;
+            }
             tells.take(&self.brief.agent, &told);
             turn
         };
@@ -295,7 +306,12 @@ impl Conversation<'_> {
         };
         if error.usage.total_tokens() > 0 {
             budget.charge(error.usage);
-            transcript.record_loss(Timestamp::now(), &self.brief.agent, error.usage)?;
+            let lost = self.brief.agent.clone();
+            let line = TranscriptLine::Lost { at: Timestamp::now(), lost, usage: error.usage, from: None };
+            transcript.record(&line)?;
+            if let Some(relay) = &self.run.relay {
+                relay.relay(&line).await?;
+            }
         }
         match overspent.into_inner() {
             Some(overspent) if !cancel.is_cancelled() => Err(overspent),
@@ -319,12 +335,27 @@ impl Conversation<'_> {
     /// The next recorded answer of an interrupted conversation whose calls that only read elsewhere were answered
     /// differently then, or that the user told something. The conversation is resumed with what was recorded.
     fn recall_with_other_reads(&mut self) -> Option<Turn> {
-        let reads_others = self.brief.reads_others.as_ref();
         let now = &self.request.messages;
-        let may_stand = |recorded: &[Message]| is_continued(recorded, now, reads_others);
-        let (recorded, turn) = self.run.transcript.recall_like(self.brief.model.id(), &self.request, &may_stand)?;
+        let reads_others = |tool: &str, input: &Value| self.brief.toolbox.reads_others(tool, input);
+        let may_stand = |recorded: &[Message]| is_continued(recorded, now, &reads_others);
+        let transcript = &self.run.transcript;
+        let recall = |model: &str| transcript.recall_like(model, &self.request, &may_stand);
+        let recalled = recall(self.brief.model.id());
+        let (recorded, turn) = recalled.or_else(|| self.other_models().iter().find_map(|model| recall(model)))?;
         self.request.messages = recorded;
         Some(turn)
+    }
+
+    /// The next recorded answer of a conversation that was begun elsewhere, with another model.
+    fn recall_of_other_models(&self) -> Option<Turn> {
+        let recall =
+            |model: &String| self.run.transcript.recall(&self.brief.agent, &request_digest(model, &self.request));
+        self.other_models().iter().find_map(recall)
+    }
+
+    /// The models that answered in a conversation that was begun elsewhere.
+    fn other_models(&self) -> Vec<String> {
+        if self.run.relay.is_some() { self.run.transcript.models() } else { Vec::new() }
     }
 
     fn answer_without_calls(&mut self, turn: &Turn, idle: u32, is_written_call: bool) {

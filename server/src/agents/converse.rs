@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::answer;
-use super::brief::{Accept, Brief, Report, RunContext};
+use super::brief::{Accept, Brief, Report, RunContext, SubmitTry};
 use super::conversation::{Conversation, is_window_full, window_error};
 use super::error::AgentError;
 use super::opening::Opening;
 use super::size::{bytes_of, bytes_of_frame};
 use super::window::Window;
+use crate::contracts::RepoPath;
 use crate::models::{Block, Limits, Message, Model, StopReason};
 use crate::tools::coerced;
 
@@ -45,7 +44,7 @@ pub async fn converse<T: Send>(
 pub async fn ask_once<T: Send>(
     run: &RunContext,
     brief: &Brief,
-    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    accept: Accept<'_, T>,
     report: Report<'_>,
 ) -> Result<T, AgentError> {
     let mut window = Window::new(limits(run, brief).await?, brief.max_tokens);
@@ -65,7 +64,7 @@ pub async fn ask_once<T: Send>(
     let agent = brief.agent.clone();
     let taken = match answer::fault_of(input) {
         Some(fault) => Err(vec![fault]),
-        None => accept(coerced(&brief.submit.input_schema, input)),
+        None => accept.judge(coerced(&brief.submit.input_schema, input), SubmitTry::only()).await?,
     };
     taken.map_err(|faults| AgentError::Contract { agent, tries: 1, faults })
 }
@@ -81,7 +80,9 @@ async fn limits(run: &RunContext, brief: &Brief) -> Result<Limits, AgentError> {
 /// When not even the least of it does: nothing is sent then.
 fn first_message(brief: &Brief, window: &Window) -> Result<String, AgentError> {
     let message = fitted_message(brief, window)?;
-    brief.first_message.notice_fitted(&message);
+    for path in brief.first_message.files_left_out(&message) {
+        brief.toolbox.forget(path);
+    }
     Ok(message)
 }
 
@@ -96,7 +97,7 @@ fn fitted_message(brief: &Brief, window: &Window) -> Result<String, AgentError> 
 
 /// The first message of a conversation that starts over, because its window was full.
 fn first_message_again(brief: &Brief, window: &Window) -> String {
-    let so_far = brief.so_far.as_ref().map(|so_far| so_far()).unwrap_or_default();
+    let so_far = so_far(&brief.toolbox.edited());
     let note = format!(
         "{so_far}Your earlier conversation about this filled the context window and was closed. Read less this time: search \
          first, then only the line ranges you need.\n\n"
@@ -109,6 +110,19 @@ fn first_message_again(brief: &Brief, window: &Window) -> String {
         }
     };
     note + &fitted
+}
+
+/// What a fresh conversation is given of the one whose window was full.
+fn so_far(edited: &[RepoPath]) -> String {
+    if edited.is_empty() {
+        return String::new();
+    }
+    let files: Vec<&str> = edited.iter().map(RepoPath::as_str).collect();
+    format!(
+        "You have already edited {}; your tools show these files as you left them. Where they stand below, they stand as \
+         they were before that.\n",
+        files.join(", ")
+    )
 }
 
 /// What all agents of a phase share, as much of it as leaves half of each model's window to the agents: the same bytes for all of

@@ -19,8 +19,8 @@ mod size;
 mod window;
 mod written_call;
 
-pub use brief::{Accept, Activity, Brief, ReadsOthers, Report, RunContext, SubmitTry};
-pub use budget::{Budget, Limits};
+pub use brief::{Accept, Activity, Brief, Judge, Report, RunContext, SubmitTry, TurnRelay};
+pub use budget::{Budget, Limits, Slice};
 pub use continued::told_text;
 pub use conversation::MAX_TURNS;
 pub use converse::{ask_once, converse, shared_part};

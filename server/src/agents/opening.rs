@@ -1,39 +1,21 @@
 //! What an agent is given first, made to fit the window of its model.
 
-use std::fmt;
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
 
+use crate::contracts::RepoPath;
 use crate::text::head_bytes;
 
 /// An agent's first message, in parts. Parts that can be had in other ways may give way where the message is too long: the
 /// least needed first, each step by step. In their order, with nothing shortened, the parts are the message.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     parts: Vec<Part>,
-    /// Called with the message as it begins the conversation.
-    fitted: Vec<Fitted>,
+    /// Files of which the whole text stands in it, and that text: they count as read where it is not left out.
+    files: Vec<(RepoPath, String)>,
 }
-
-/// What is to be told of the message that an opening became.
-#[derive(Clone)]
-struct Fitted(Arc<dyn Fn(&str) + Send + Sync>);
-
-impl fmt::Debug for Fitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fitted")
-    }
-}
-
-impl PartialEq for Fitted {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Fitted {}
 
 /// How much an attachment is needed. What is needed least gives way first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Need {
     /// It saves a look that may not be needed: it stands only where it leaves half of the room to the conversation.
     Spare,
@@ -45,7 +27,7 @@ pub enum Need {
     Essential,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Part {
     need: Need,
     /// The whole first, then shorter and shorter. Never empty.
@@ -89,19 +71,17 @@ impl Opening {
                 _ => self.parts.push(part),
             }
         }
-        self.fitted.extend(other.fitted);
+        self.files.extend(other.files);
     }
 
-    /// Have this called with the message as it begins the conversation: it may hold less than the whole.
-    pub fn when_fitted(&mut self, call: impl Fn(&str) + Send + Sync + 'static) {
-        self.fitted.push(Fitted(Arc::new(call)));
+    /// Say that the whole text of a file stands in it, and how.
+    pub fn shows_file(&mut self, path: RepoPath, text: String) {
+        self.files.push((path, text));
     }
 
-    /// Tell of the message that it became.
-    pub fn notice_fitted(&self, message: &str) {
-        for Fitted(call) in &self.fitted {
-            call(message);
-        }
+    /// The files whose text is no part of the message that it became: they do not count as read.
+    pub fn files_left_out<'a>(&'a self, message: &'a str) -> impl Iterator<Item = &'a RepoPath> {
+        self.files.iter().filter(|(_, text)| !message.contains(text.as_str())).map(|(path, _)| path)
     }
 
     /// Whether there is nothing in it.

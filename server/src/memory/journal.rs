@@ -1,6 +1,6 @@
 //! A run's journals: its events, and its transcript with every model turn under a MAC.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Mutex;
@@ -200,6 +200,9 @@ pub enum TranscriptLine {
         /// The system prompt, if no earlier line holds the same one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         system: Option<Vec<String>>,
+        /// Where it was taken over from, if it was not taken here: the entry of a job's log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
         /// The agent, the request and the answer.
         #[serde(flatten)]
         turn: Box<RecordedTurn>,
@@ -219,6 +222,9 @@ pub enum TranscriptLine {
         lost: String,
         /// The usage that the provider reported.
         usage: Usage,
+        /// Where it was taken over from, as in a turn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
     },
 }
 
@@ -235,9 +241,15 @@ struct State {
     unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>>,
     /// The last system prompt of earlier runs for each kind of agent: the part of its label before the `/`.
     last_systems: HashMap<String, Vec<String>>,
+    /// How many conversations each agent had that have ended.
+    closed: HashMap<String, u32>,
+    /// Where turns come from that were taken elsewhere.
+    taken_over: HashSet<String>,
 }
 
 struct Unclaimed {
+    /// When the answer came.
+    at: Timestamp,
     /// The messages of the request.
     messages: Vec<Message>,
     turn: RecordedTurn,
@@ -249,10 +261,12 @@ impl Transcript {
     pub(super) fn open(dir: &Dir, earlier: impl Iterator<Item = io::Result<Dir>>, seal: Seal) -> io::Result<Self> {
         let mut unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>> = BTreeMap::new();
         let mut last_systems = HashMap::new();
+        let (mut closed_conversations, mut taken_over) = (HashMap::new(), HashSet::new());
         for run in earlier {
             let mut conversations: HashMap<String, Vec<Message>> = HashMap::new();
             each(&run?, &seal, |line| match line {
-                TranscriptLine::Turn { turn, messages: added, begins, system, .. } => {
+                TranscriptLine::Turn { turn, messages: added, begins, system, from, at, .. } => {
+                    taken_over.extend(from);
                     if let Some(system) = system {
                         last_systems.insert(kind_of(&turn.agent).to_owned(), system);
                     }
@@ -266,13 +280,18 @@ impl Transcript {
                     unclaimed
                         .entry((turn.agent.clone(), turn.request_sha256.clone()))
                         .or_default()
-                        .push_back(Unclaimed { messages, turn: *turn });
+                        .push_back(Unclaimed { at, messages, turn: *turn });
                 }
-                TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
-                TranscriptLine::Lost { .. } => {}
+                TranscriptLine::Closed { closed, .. } => {
+                    unclaimed.retain(|(agent, _), _| *agent != closed);
+                    *closed_conversations.entry(closed).or_default() += 1;
+                }
+                TranscriptLine::Lost { from, .. } => taken_over.extend(from),
             })?;
         }
-        let state = State { file: append(dir, TRANSCRIPT)?, systems: HashSet::new(), unclaimed, last_systems };
+        let file = append(dir, TRANSCRIPT)?;
+        let (systems, closed) = (HashSet::new(), closed_conversations);
+        let state = State { file, systems, unclaimed, last_systems, closed, taken_over };
         Ok(Self { seal, state: Mutex::new(state) })
     }
 
@@ -313,33 +332,74 @@ impl Transcript {
         state.last_systems.get(kind).filter(|_| is_open).cloned()
     }
 
-    /// Records a turn durably, so that it need not be paid for again. `told` names what the user told the agent with it.
+    /// The line of a turn. `told` names what the user told the agent with it.
     ///
     /// # Errors
-    /// When the line cannot be written.
-    pub fn record(
+    /// When the system prompt cannot be serialised.
+    pub fn turn(
         &self,
         at: Timestamp,
         request: &TurnRequest,
         new_messages: &[Message],
         told: Vec<String>,
         turn: RecordedTurn,
-    ) -> io::Result<()> {
+    ) -> io::Result<TranscriptLine> {
         let prefix = digest(&serde_json::to_vec(&request.system)?);
+        let system = lock(&self.state).systems.insert(prefix).then(|| request.system.clone());
+        Ok(TranscriptLine::Turn {
+            at,
+            messages: new_messages.to_vec(),
+            begins: new_messages.len() == request.messages.len(),
+            told,
+            system,
+            from: None,
+            turn: turn.into(),
+        })
+    }
+
+    /// Records a line durably, so that its turn need not be paid for again.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn record(&self, line: &TranscriptLine) -> io::Result<()> {
         let mut state = lock(&self.state);
-        let system = state.systems.insert(prefix).then(|| request.system.clone());
-        self.write(
-            &mut state.file,
-            &TranscriptLine::Turn {
-                at,
-                messages: new_messages.to_vec(),
-                begins: new_messages.len() == request.messages.len(),
-                told,
-                system,
-                turn: turn.into(),
-            },
-        )?;
+        self.write(&mut state.file, line)?;
         state.file.sync_data()
+    }
+
+    /// The models that answered in the conversations that were left open.
+    pub fn models(&self) -> Vec<String> {
+        let state = lock(&self.state);
+        let turns = state.unclaimed.values().flatten().map(|unclaimed| unclaimed.turn.model.clone());
+        turns.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// How many conversations of an agent have come to their ends in the workflow.
+    pub fn closed(&self, agent: &str) -> u32 {
+        lock(&self.state).closed.get(agent).copied().unwrap_or(0)
+    }
+
+    /// The turns of an agent whose conversation was left open, each with the whole conversation before it.
+    pub fn left_open(&self, agent: &str) -> Vec<TranscriptLine> {
+        let state = lock(&self.state);
+        let open = state.unclaimed.iter().filter(|((owner, _), _)| owner == agent).flat_map(|(_, turns)| turns);
+        let line = |open: &Unclaimed| TranscriptLine::Turn {
+            at: open.at,
+            messages: open.messages.clone(),
+            begins: true,
+            told: Vec::new(),
+            system: None,
+            from: None,
+            turn: Box::new(open.turn.clone()),
+        };
+        let mut lines: Vec<(usize, TranscriptLine)> = open.map(|open| (open.messages.len(), line(open))).collect();
+        lines.sort_by_key(|(messages, _)| *messages);
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// Whether a turn that was taken elsewhere stands here already, by where it comes from.
+    pub fn has_taken_over(&self, from: &str) -> bool {
+        lock(&self.state).taken_over.contains(from)
     }
 
     /// Records that the result of an agent's conversation is on disk.
@@ -349,6 +409,7 @@ impl Transcript {
     pub fn close(&self, at: Timestamp, agent: &str) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.unclaimed.retain(|(owner, _), _| owner != agent);
+        *state.closed.entry(agent.to_owned()).or_default() += 1;
         self.write(&mut state.file, &TranscriptLine::Closed { at, closed: agent.to_owned() })
     }
 
@@ -359,16 +420,6 @@ impl Transcript {
     pub fn close_left_open(&self, at: Timestamp, agent: &str) -> io::Result<()> {
         let is_open = lock(&self.state).unclaimed.keys().any(|(owner, _)| owner == agent);
         if is_open { self.close(at, agent) } else { Ok(()) }
-    }
-
-    /// Records the usage of a turn that failed.
-    ///
-    /// # Errors
-    /// When the line cannot be written.
-    pub fn record_loss(&self, at: Timestamp, agent: &str, usage: Usage) -> io::Result<()> {
-        let mut state = lock(&self.state);
-        self.write(&mut state.file, &TranscriptLine::Lost { at, lost: agent.to_owned(), usage })?;
-        state.file.sync_data()
     }
 
     fn write(&self, file: &mut File, line: &TranscriptLine) -> io::Result<()> {
@@ -506,6 +557,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn lost(usage: Usage) -> TranscriptLine {
+        TranscriptLine::Lost { at: Timestamp::UNIX_EPOCH, lost: "plan".to_owned(), usage, from: None }
+    }
+
     #[test]
     fn a_history_reads_on_where_it_stopped_and_counts_no_line_twice() {
         let folder = tempfile::tempdir().unwrap();
@@ -518,7 +573,7 @@ mod tests {
         let usage = Usage { input_tokens: 5, ..Usage::default() };
         let write = |text: &str| append(&dir, EVENTS).and_then(|mut file| file.write_all(text.as_bytes())).unwrap();
         write("1\n2\n");
-        transcript.record_loss(Timestamp::UNIX_EPOCH, "plan", usage).unwrap();
+        transcript.record(&lost(usage)).unwrap();
         for _ in 0..2 {
             history.read_on(&dir, &seal).unwrap();
             assert_eq!((history.events.as_slice(), history.usage.input_tokens), ([1, 2].as_slice(), 5));
@@ -529,7 +584,7 @@ mod tests {
         history.read_on(&dir, &seal).unwrap();
         assert_eq!(history.events, [1, 2]);
         file.write_all(b"3\n").unwrap();
-        transcript.record_loss(Timestamp::UNIX_EPOCH, "plan", usage).unwrap();
+        transcript.record(&lost(usage)).unwrap();
         history.read_on(&dir, &seal).unwrap();
         assert_eq!((history.events.as_slice(), history.usage.input_tokens), ([1, 2, 33].as_slice(), 10));
         // Another journal in its place.

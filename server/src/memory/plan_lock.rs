@@ -34,6 +34,11 @@ impl PlanLock {
         Ok(lock)
     }
 
+    /// SHA-256 of the plan, in hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// Checks that plan.json is still the approved plan.
     ///
     /// # Errors

@@ -95,8 +95,6 @@ impl Phase for Quick {
             toolbox,
             submit: submit_tool::<QuickOutput>("submit_quick", "Hand on the context and the plan. Ends your work."),
             max_tokens: self.max_tokens(),
-            so_far: None,
-            reads_others: None,
         };
         let accept = |mut input: Value, submit_try: SubmitTry| {
             if submit_try.is_last
@@ -106,7 +104,7 @@ impl Phase for Quick {
             }
             accept(input, &run.workspace, Timestamp::now()).map(|(accepted, plan)| (accepted.tell(run), plan))
         };
-        let (context, plan) = converse_to_handoff(run, CONTEXT, &brief, &accept).await?;
+        let (context, plan) = converse_to_handoff(run, CONTEXT, memory, &brief, &accept).await?;
         // A kill between the two finds the conversation open, and takes it from the journal.
         run.store.write(&context)?;
         run.emit(CONTEXT, EventStatus::Done, count(context.relevant_files.len(), "relevant file"));

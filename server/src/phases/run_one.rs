@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::agents::{Accept, AgentError, Brief, Opening, SubmitTry, converse, shared_part};
+use crate::agents::{Accept, AgentError, Brief, Opening, SubmitTry, shared_part};
 use crate::config;
 use crate::contracts::{Complexity, Handoff, PhaseName, RepoPath};
 use crate::memory::Memory;
 use crate::models::ToolSpec;
 use crate::tools::{About, Toolbox};
-use crate::workflow::{EventStatus, Phase, PhaseError, Run, ToolSet, close_agent, report_activity};
+use crate::workflow::{Conversation, EventStatus, Phase, PhaseError, Run, ToolSet, close_agent, hold, report_activity};
 use crate::workspace::CacheFile;
 
 /// A phase in which one agent hands something on.
@@ -156,14 +156,12 @@ pub(super) async fn run_one<P: OneAgent>(
                 toolbox,
                 submit: one.submit(),
                 max_tokens: phase.max_tokens(),
-                so_far: None,
-                reads_others: None,
             };
             let accept = |input, submit_try: SubmitTry| match submit_try.is_last {
                 true => one.accept_last(run, &material, input),
                 false => one.accept(run, &material, input),
             };
-            converse_to_handoff(run, name, &brief, &accept).await?
+            converse_to_handoff(run, name, memory, &brief, &accept).await?
         }
     };
     let handoff = one.complete(run, memory, &material, handoff)?;
@@ -181,10 +179,20 @@ pub(super) async fn run_one<P: OneAgent>(
 pub(super) async fn converse_to_handoff<T: Send>(
     run: &Arc<Run>,
     phase: PhaseName,
+    memory: &Memory,
     brief: &Brief,
     accept: Accept<'_, T>,
 ) -> Result<T, PhaseError> {
-    let end = converse(&run.context, brief, accept, &report_activity(run, phase, None)).await;
+    let conversation = Conversation {
+        phase,
+        task: None,
+        round: memory.round.as_ref().map(|round| round.n),
+        plan_sha256: memory.plan.as_ref().map(|plan| plan.sha256.clone()),
+        is_asked_once: false,
+        beside: 1,
+        brief,
+    };
+    let end = hold(run, &conversation, accept, &report_activity(run, phase, None)).await;
     if end.as_ref().is_err_and(AgentError::ends_conversation) {
         close_agent(run, &brief.agent)?;
     }

@@ -9,6 +9,7 @@ use super::error::ToolError;
 use super::table::TOOLS;
 use super::tool::{CallResult, Row, Shows};
 use super::toolbox::Toolbox;
+use crate::contracts::RepoPath;
 use crate::models::ToolSpec;
 use crate::text::cut;
 use crate::workspace::{Interrupt, masked};
@@ -29,7 +30,7 @@ pub struct ToolOutput {
 pub(super) const FAILED: &str = "The tool failed on this input, and nothing was changed; try another way.";
 
 /// What a tool's answer depends on; a tool that does not exist shows nothing of others.
-pub fn shows(name: &str) -> Shows {
+pub(super) fn shows(name: &str) -> Shows {
     TOOLS.iter().find(|tool| tool.name == name).map_or(Shows::OwnWork, |tool| tool.shows)
 }
 
@@ -42,6 +43,19 @@ impl Toolbox {
     /// Whether a tool of this name is among them.
     pub fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+
+    /// Whether a call only reads what others may change meanwhile. A task must see its own files as they are now.
+    pub fn reads_others(&self, tool: &str, input: &Value) -> bool {
+        let Some(staging) = self.staging() else { return false };
+        match shows(tool) {
+            Shows::Workspace => true,
+            Shows::File => {
+                let path = input["path"].as_str().and_then(|path| RepoPath::parse(path).ok());
+                path.is_some_and(|path| !staging.is_own(&path))
+            }
+            Shows::OwnWork => false,
+        }
     }
 
     /// Call a tool on the blocking pool, within its time limit. `None` when it was cancelled; what the call still does

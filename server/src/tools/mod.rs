@@ -46,12 +46,11 @@ mod try_check;
 mod view;
 mod write_file;
 
-pub use call::{ToolOutput, shows};
+pub use call::ToolOutput;
 pub use check_runner::CheckRunner;
 pub use coerce::{coerced, encoded_object};
 pub(crate) use nearest::nearest_line;
 pub use read_diff::numbered_diff;
-pub use tool::Shows;
 pub use toolbox::{About, Toolbox};
 
 #[cfg(test)]

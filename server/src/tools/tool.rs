@@ -46,7 +46,7 @@ pub(super) trait Tool: DeserializeOwned + JsonSchema {
 
 /// What the answer of a tool depends on, beside the agent's own work: whether others may change it meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shows {
+pub(super) enum Shows {
     /// The whole workspace.
     Workspace,
     /// The file that its input names as `path`.

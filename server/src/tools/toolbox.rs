@@ -3,7 +3,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::check_runner::CheckRunner;
 use super::edits::Edits;
 use super::error::ToolError;
-
 use crate::contracts::RepoPath;
 use crate::outline::EditorSymbols;
 use crate::workspace::{CacheFile, Interrupt, Staging, Workspace};
@@ -150,6 +149,20 @@ impl Toolbox {
     /// The staging of an agent that may write.
     pub(super) fn writing(&self) -> Result<MutexGuard<'_, Staging>, ToolError> {
         self.staging().ok_or_else(|| ToolError::from("This agent does not write files.".to_owned()))
+    }
+
+    /// Takes back that the agent has read a file; nothing if it has changed it.
+    pub fn forget(&self, path: &RepoPath) {
+        if let Some(mut staging) = self.staging() {
+            staging.forget(path);
+        }
+    }
+
+    /// The files that the agent has changed.
+    pub fn edited(&self) -> Vec<RepoPath> {
+        self.staging()
+            .map(|staging| staging.changes().into_iter().map(|change| change.path).collect())
+            .unwrap_or_default()
     }
 
     /// What runs the checks that the agent may try.

@@ -37,6 +37,7 @@ pub use gate::notes::{NO_NOTES, left_notes};
 pub use gate::skipped::can_run_skipped;
 pub use log::{LogBlock, RunEvents, RunLog, run_log, waits_for};
 pub use run::costs::{Costs, Priced};
+pub use run::dispatch::{Conversation, Dispatcher, Local};
 pub use run::editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
 pub use run::end::RunEnd;
 pub use run::error::{PhaseError, StartError};
@@ -82,6 +83,7 @@ pub(crate) use foreign::work::ForeignWork;
 pub(crate) use gate::content::git_folders;
 pub(crate) use run::activity::{close_agent, report_activity, task_agent};
 pub(crate) use run::costs::attempt_cost;
+pub(crate) use run::dispatch::hold;
 
 #[cfg(test)]
 pub(crate) mod fixture {

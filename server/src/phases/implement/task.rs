@@ -15,7 +15,7 @@ use super::own_files::{Beside, own_files};
 use super::tries::TaskTries;
 use super::unpublished;
 use super::waiting::{TaskNews, Waiting};
-use crate::agents::{Activity, AgentError, Brief, Opening, ReadsOthers, converse};
+use crate::agents::{Activity, AgentError, Brief, Opening};
 use crate::contracts::{Attempt, ChangeType, Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PUBLISH;
 use crate::models::{Model, Tier};
@@ -23,8 +23,10 @@ use crate::phases::attached;
 use crate::phases::passage::named_lines;
 use crate::phases::run_one::about as map_of;
 use crate::phases::undone::{FOR_IMPLEMENTERS, undone};
-use crate::tools::{self, CheckRunner, Shows, Toolbox};
-use crate::workflow::{Changes, EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
+use crate::tools::{CheckRunner, Toolbox};
+use crate::workflow::{
+    Changes, Conversation, EventStatus, IMPLEMENT, PhaseError, Run, hold, real_changes, report_activity, task_agent,
+};
 use crate::workspace::{self, FinishedTask, PublishError, Staging, Writable};
 
 /// How a task ended. (What stops the whole phase is an error.)
@@ -138,7 +140,6 @@ async fn attempt(
     let Assignment { task, system, issues, .. } = assignment;
     let By { model, tier, note } = *by;
     let about = assignment.failing.as_deref().map_or(About::Issues(issues), About::Checks);
-    let staged = staging.clone();
     let toolbox = Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone());
     let given = match given(run, assignment, about, &toolbox, staging).await? {
         Ok(given) => given,
@@ -155,8 +156,6 @@ async fn attempt(
             .about(map_of(run, &format!("{}\n{}", task.title, task.description))),
         submit: brief::submit(),
         max_tokens: assignment.max_tokens,
-        so_far: Some(Box::new(move || so_far(&staged))),
-        reads_others: Some(reads_others(run, task)),
     };
     let claims = Claims::new(run, task, staging.clone())?;
     let accept = move |input, submit_try| claims.accept(input, submit_try);
@@ -169,7 +168,16 @@ async fn attempt(
         }
         emit_activity(activity);
     };
-    let result = converse(&run.context, &brief, &accept, &report).await;
+    let conversation = Conversation {
+        phase: IMPLEMENT,
+        task: Some(&task.id),
+        round: Some(assignment.round),
+        plan_sha256: Some(assignment.plan_lock.sha256().to_owned()),
+        is_asked_once: false,
+        beside: run.settings.max_parallel_tasks,
+        brief: &brief,
+    };
+    let result = hold(run, &conversation, &accept, &report).await;
     if result.is_ok() && run.context.cancel.is_cancelled() {
         return Ok(Err(AgentError::Cancelled));
     }
@@ -248,31 +256,6 @@ fn checks(
         runtime: Handle::current(),
     };
     Some(Arc::new(tries))
-}
-
-/// Which calls read what other tasks may write meanwhile. The task must see its own files as they are now.
-fn reads_others(run: &Run, task: &Task) -> ReadsOthers {
-    let keys = run.workspace.file_keys_of(task.files());
-    let own: Vec<String> = task.files().filter_map(|file| keys.key_of(file)).collect();
-    Box::new(move |tool, input| match tools::shows(tool) {
-        Shows::Workspace => true,
-        Shows::File => input["path"].as_str().and_then(|path| keys.key_of(path)).is_some_and(|key| !own.contains(&key)),
-        Shows::OwnWork => false,
-    })
-}
-
-/// What a fresh conversation is given of the one whose window was full.
-fn so_far(staging: &Mutex<Staging>) -> String {
-    let staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
-    let files: Vec<String> = staging.changes().iter().map(|change| change.path.to_string()).collect();
-    if files.is_empty() {
-        return String::new();
-    }
-    format!(
-        "You have already edited {}; your tools show these files as you left them. Where they stand below, they stand as \
-         they were before that.\n",
-        files.join(", ")
-    )
 }
 
 /// Publish what was staged, once none of its files is open with unsaved changes. `Ok(Err(_))` names the files that

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::agents::{Activity, AgentError, Brief, Need, Opening, ask_once, json_text, left_out};
+use crate::agents::{Activity, AgentError, Brief, Need, Opening, SubmitTry, json_text, left_out};
 use crate::config::ReviewValidation;
 use crate::contracts::{
     CriterionState, Issue, PhaseName, Recommended, RecommendedAction, Refuted, RepoPath, ReviewOutput, Severity,
@@ -20,7 +20,7 @@ use crate::phases::passage::{AROUND, lines_around, named_lines, nearest_hunks, n
 use crate::phases::placing::{FileText, Texts, text};
 use crate::text::{count, cut, plural, safe_line};
 use crate::tools::Toolbox;
-use crate::workflow::{Costs, EventPhase, EventStatus, PhaseError, REVIEW, Run, report_activity};
+use crate::workflow::{Conversation, Costs, EventPhase, EventStatus, PhaseError, REVIEW, Run, hold, report_activity};
 
 /// The prompt of the agents that check findings, and the beginning of their labels.
 pub(super) const PROMPT: (PhaseName, &str) = (PhaseName::new("validate"), include_str!("../../../prompts/validate.md"));
@@ -195,8 +195,6 @@ async fn ask(
         toolbox: Toolbox::none(run.workspace.clone(), run.store.path().clone()),
         submit: submit(),
         max_tokens: ANSWER_TOKENS,
-        so_far: None,
-        reads_others: None,
     };
     let waits = report_activity(run, REVIEW, None);
     // Of several side by side only what keeps them waiting is worth an event.
@@ -211,7 +209,17 @@ async fn ask(
             waits(activity);
         }
     };
-    match ask_once(&run.context, &brief, &accept, &report).await {
+    let accept = |input: Value, _: SubmitTry| accept(input);
+    let conversation = Conversation {
+        phase: REVIEW,
+        task: None,
+        round: None,
+        plan_sha256: None,
+        is_asked_once: true,
+        beside: run.settings.max_parallel_tasks,
+        brief: &brief,
+    };
+    match hold(run, &conversation, &accept, &report).await {
         Ok(answer) => Ok(Ok(answer)),
         Err(error @ (AgentError::Cancelled | AgentError::Journal(_) | AgentError::Memory(_))) => Err(error.into()),
         Err(error) => Ok(Err(error.to_string())),

@@ -20,9 +20,9 @@ use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::call::FAILED;
+use super::call::{FAILED, shows};
 use super::table::TOOLS;
-use super::tool::Row;
+use super::tool::{Row, Shows};
 use super::*;
 use crate::contracts::RepoPath;
 use crate::text::cut;

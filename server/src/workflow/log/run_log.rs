@@ -143,7 +143,7 @@ impl<'a> Reading<'a> {
                     conversation.turn(at, &turn);
                 }
             }
-            TranscriptLine::Lost { at, lost, usage } => {
+            TranscriptLine::Lost { at, lost, usage, .. } => {
                 let words =
                     format!("{} · a request failed after all tries, and used {}", self.clock.since(at), usage.words());
                 let step = LogBlock::Event(words);
@@ -292,7 +292,8 @@ mod tests {
             let first = usize::from(n > 0);
             // What begins a conversation is the whole of it: any other request has more than what was added.
             request.messages = vec![Message::user(""); first + added.len()];
-            transcript.record(Timestamp::now(), &request, &added, Vec::new(), turn).unwrap();
+            let line = transcript.turn(Timestamp::now(), &request, &added, Vec::new(), turn).unwrap();
+            transcript.record(&line).unwrap();
             let text = "a line of a file\n".repeat(bytes / 17);
             let content = vec![Block::tool_result(&format!("c{n}"), text, false)];
             request.messages = vec![Message { role: Role::User, content }];

@@ -8,6 +8,7 @@ pub(crate) mod check_state;
 pub(crate) mod checkpoint_state;
 pub(crate) mod checks;
 pub(crate) mod costs;
+pub(crate) mod dispatch;
 pub(crate) mod editor;
 pub(crate) mod end;
 pub(crate) mod error;

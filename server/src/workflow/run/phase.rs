@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::check_state::CheckState;
 use super::checkpoint_state::CheckpointState;
 use super::costs::{Costs, Priced};
+use super::dispatch::Dispatcher;
 use super::editor::Editor;
 use super::error::PhaseError;
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus};
@@ -147,6 +148,7 @@ pub struct Run {
     pub(crate) models: Result<Models, ModelError>,
     pub(crate) prompts: Prompts,
     pub(crate) approver: Arc<dyn Approver>,
+    pub(crate) dispatcher: Arc<dyn Dispatcher>,
     pub(crate) editor: Editor,
     pub(crate) policy: Policy,
     pub(crate) context: RunContext,

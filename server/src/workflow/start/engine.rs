@@ -6,6 +6,7 @@ use crate::config::{self, Effort, EffortChoice, ModelChoice, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::{Seal, Store};
 use crate::models::{self, Efforts, ModelError, Models, Wanted};
+use crate::workflow::run::dispatch::{Dispatcher, Local};
 use crate::workflow::run::editor::Editor;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::phase::{Phases, Table};
@@ -30,6 +31,8 @@ pub struct Engine {
     pub prompts: Prompts,
     /// Asks a person.
     pub approver: Arc<dyn Approver>,
+    /// Holds the conversations.
+    pub dispatcher: Arc<dyn Dispatcher>,
     /// What the editor lends, where there is one.
     pub editor: Editor,
 }
@@ -51,7 +54,8 @@ pub fn open(
     let store = open_store(&workspace, &settings, &phases)?;
     let models = models(&settings, env, &editor);
     let prompts = load_prompts(&phases).map_err(StartError::Usage)?;
-    Ok(Engine { workspace, store, settings, models, phases, prompts, approver, editor })
+    let dispatcher = Arc::new(Local);
+    Ok(Engine { workspace, store, settings, models, phases, prompts, approver, dispatcher, editor })
 }
 
 /// Open a workspace's memory folder, which is made by the first write, under the user's own key.

@@ -64,7 +64,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let policy = Policy::of(&engine.settings, &engine.phases);
     let Request { goal, auto_approve } = request;
     let Prepared { id, workflow, lock, base, goal, dir, spent_before } = prepare(&engine, goal, &policy)?;
-    let Engine { workspace, store, settings, models, prompts, approver, editor, .. } = engine;
+    let Engine { workspace, store, settings, models, prompts, approver, dispatcher, editor, .. } = engine;
     let cancel = CancellationToken::new();
     let bus = Bus::new(id.to_string(), workflow, dir.events);
     let events = bus.subscribe();
@@ -78,6 +78,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         tells: Arc::new(dir.tells),
         budget: Arc::new(Budget::new(limits, &spent_before.0, catalog).with_turns_before(spent_before.1)),
         cancel: cancel.clone(),
+        relay: None,
     };
     let run = Arc::new(Run {
         folder: dir.dir,
@@ -87,6 +88,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         models,
         prompts,
         approver,
+        dispatcher,
         editor,
         policy,
         context,

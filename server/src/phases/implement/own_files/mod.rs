@@ -103,12 +103,9 @@ pub(super) async fn own_files(
     let is_whole =
         |path: &RepoPath| shown_whole.iter().map(|(path, _)| path).chain(&whole_before).any(|own| own == path);
     opening.append(place_lines(toolbox, workspace, beside, &staged, is_whole, staging, cancel).await?);
-    let staging = staging.clone();
-    opening.when_fitted(move |message| {
-        for (path, _) in shown_whole.iter().filter(|(_, text)| !message.contains(text.as_str())) {
-            forget(&staging, path);
-        }
-    });
+    for (path, text) in shown_whole {
+        opening.shows_file(path, text);
+    }
     Ok(opening)
 }
 

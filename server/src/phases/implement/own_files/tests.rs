@@ -175,7 +175,9 @@ async fn what_a_small_window_leaves_out_does_not_count_as_read() {
     let fitted = opening.fitted(1_000).unwrap();
     assert!(fitted.contains("(a.rs is left out, to fit the model's context window; read what you need of it"));
     assert!(fitted.contains("    1\tb\n"));
-    opening.notice_fitted(&fitted);
+    for left_out in opening.files_left_out(&fitted) {
+        forget(&staging, left_out);
+    }
     assert!(overwrite(&staging, "a.rs").is_err());
     overwrite(&staging, "b.rs").unwrap();
 }

@@ -1,7 +1,10 @@
+mod slice;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+pub use self::slice::Slice;
 use super::error::AgentError;
 use crate::contracts::Usage;
 use crate::models::{Catalog, Price};
