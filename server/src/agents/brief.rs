@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +77,8 @@ impl Brief {
 }
 
 /// What an agent is doing, for people who watch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Activity {
     /// Its prompt is in the provider's cache from here on.
     CacheOpened,
@@ -96,7 +98,7 @@ pub enum Activity {
 pub type Report<'a> = &'a (dyn Fn(Activity) + Send + Sync);
 
 /// Which try at submitting something is taken or sent back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubmitTry {
     /// From 1.
     pub number: u32,

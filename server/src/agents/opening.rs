@@ -74,6 +74,15 @@ impl Opening {
         self.files.extend(other.files);
     }
 
+    /// The same with each text made another.
+    pub(super) fn map(&self, text: &dyn Fn(&str) -> String) -> Self {
+        let part = |part: &Part| Part { need: part.need, forms: part.forms.iter().map(|form| text(form)).collect() };
+        Self {
+            parts: self.parts.iter().map(part).collect(),
+            files: self.files.iter().map(|(path, shown)| (path.clone(), text(shown))).collect(),
+        }
+    }
+
     /// Say that the whole text of a file stands in it, and how.
     pub fn shows_file(&mut self, path: RepoPath, text: String) {
         self.files.push((path, text));

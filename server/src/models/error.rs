@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 use crate::contracts::Usage;
 
 /// A turn that failed and is not retried.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct ModelError {
     /// What kind of failure.
@@ -13,7 +15,8 @@ pub struct ModelError {
 }
 
 /// What kind of failure a [`ModelError`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ModelErrorKind {
     /// The key is missing, wrong or not allowed.
     Auth,

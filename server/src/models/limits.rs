@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 use crate::text;
 
 /// What a model takes in one request, as far as it is known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Its context window: tokens of the prompt and of the answer together.
     pub window: Option<u64>,
@@ -39,7 +41,8 @@ impl Limits {
 }
 
 /// Where a fact of a model is known from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FactSource {
     /// A table of this program.
     #[default]
@@ -53,7 +56,8 @@ pub enum FactSource {
 }
 
 /// Why so large a context is asked for of an Ollama (`num_ctx`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NumCtx {
     /// The user says so.
     User,

@@ -72,7 +72,8 @@ pub struct Turn {
 }
 
 /// What happens while a turn is under way.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TurnProgress {
     /// The first byte of the answer came: the prompt is in the provider's cache from here on.
     FirstByte,
@@ -117,7 +118,7 @@ pub enum TurnProgress {
 }
 
 /// An attempt that is made because the one before it failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// Who is asked: "Anthropic API".
     pub provider: String,

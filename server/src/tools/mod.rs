@@ -34,6 +34,7 @@ mod log;
 mod move_file;
 mod nearest;
 mod outline;
+mod portable;
 mod read_diff;
 mod read_file;
 mod search;
@@ -47,9 +48,10 @@ mod view;
 mod write_file;
 
 pub use call::ToolOutput;
-pub use check_runner::CheckRunner;
+pub use check_runner::{CheckRunner, OfferedCheck};
 pub use coerce::{coerced, encoded_object};
 pub(crate) use nearest::nearest_line;
+pub use portable::PortableTools;
 pub use read_diff::numbered_diff;
 pub use toolbox::{About, Toolbox};
 

@@ -33,7 +33,7 @@ pub struct About {
 
 /// What an agent works on, beside the workspace.
 #[derive(Debug, Clone)]
-enum Role {
+pub(super) enum Role {
     Nothing,
     Reader,
     Implementer(Arc<Mutex<Staging>>),
@@ -115,6 +115,11 @@ impl Toolbox {
     pub fn until(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
         self
+    }
+
+    /// What the agent works on, beside the workspace.
+    pub(super) fn role(&self) -> &Role {
+        &self.role
     }
 
     /// Says that the model has seen the answers to all calls before: the lines that it names from now on are those that it was

@@ -2,6 +2,7 @@ mod slice;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 pub use self::slice::Slice;
@@ -14,7 +15,7 @@ use crate::text::cost;
 const LEAST_OUTPUT: u32 = 2048;
 
 /// What a workflow may use.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// US dollars, for models with a price.
     pub usd: f64,

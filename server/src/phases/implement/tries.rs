@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::waiting::{TaskNews, Waiting};
+use crate::config::Check;
 use crate::contracts::CheckState;
 use crate::phases::checks_told::printed;
 use crate::text::elapsed;
-use crate::tools::CheckRunner;
+use crate::tools::{CheckRunner, OfferedCheck};
 use crate::workflow::{EventStatus, IMPLEMENT, Run, Tried, Tries, check_words};
 use crate::workspace::StagedChange;
 
@@ -79,9 +80,25 @@ impl CheckRunner for TaskTries {
         // What the task cannot mend does not keep it from handing on in the same turn.
         if !has_failed || tried.fails_without == Some(true) { Ok(answer) } else { Err(answer) }
     }
+
+    fn offered(&self) -> (Vec<OfferedCheck>, u32) {
+        let checks = self.tries.checks.iter().map(Self::offered_check).collect();
+        (checks, MOST.saturating_sub(self.used.load(Ordering::Relaxed)))
+    }
+
+    fn note_tries(&self, tries: &[(String, bool)]) {
+        let used = u32::try_from(tries.len()).unwrap_or(MOST);
+        self.used.fetch_add(used, Ordering::Relaxed);
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).extend(tries.iter().cloned());
+    }
 }
 
 impl TaskTries {
+    fn offered_check(check: &Check) -> OfferedCheck {
+        let Check { name, command, network, secrets, .. } = check.clone();
+        OfferedCheck { name, command, network, secrets, timeout_s: Tries::limit(check).as_secs() }
+    }
+
     fn emit(&self, message: String) {
         self.run.emit_for_task(IMPLEMENT, EventStatus::Progress, Some(&self.task), message);
     }

@@ -70,6 +70,11 @@ impl Staging {
         self
     }
 
+    /// What the task may write.
+    pub fn writable(&self) -> &Writable {
+        &self.writable
+    }
+
     /// The task whose overlay this is.
     pub fn task(&self) -> &str {
         &self.task

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::contracts::{FileKeys, RepoPath};
 
 /// What a task may write, fixed when its plan was approved.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Writable {
     /// Files it may create or modify.
     pub write: BTreeSet<RepoPath>,
