@@ -76,6 +76,9 @@ pub enum AgentError {
         /// Which bound it reached.
         reason: String,
     },
+    /// Files that the agent edited elsewhere changed here meanwhile. Nothing of its edits was taken.
+    #[error("{0} changed on disk while the agent was at work elsewhere")]
+    Changed(String),
     /// What the workflow may cost is spent, or too little for a turn: `spent: …. Raise …`.
     #[error("the budget is {0} and run again; nothing done so far is lost")]
     Budget(String),
@@ -99,7 +102,8 @@ impl AgentError {
             | Self::NoTools { .. }
             | Self::Refused { .. }
             | Self::Loop { .. }
-            | Self::TooLong { .. } => true,
+            | Self::TooLong { .. }
+            | Self::Changed(_) => true,
             // A first prompt is as long for the next one that is asked: the settings have to change.
             Self::Window { is_first, .. } => !is_first,
             // Its last answer is journaled and would only fill the window again.

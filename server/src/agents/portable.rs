@@ -81,7 +81,10 @@ impl TryFrom<AgentError> for PortableError {
             }
             AgentError::TooLong { agent, reason } => Self::TooLong { agent, reason },
             AgentError::Budget(reason) => Self::Budget { reason },
-            other @ (AgentError::Journal(_) | AgentError::Memory(_) | AgentError::Cancelled) => return Err(other),
+            other @ (AgentError::Journal(_)
+            | AgentError::Memory(_)
+            | AgentError::Changed(_)
+            | AgentError::Cancelled) => return Err(other),
         })
     }
 }

@@ -64,6 +64,11 @@ pub(super) async fn run_task(
         };
         let result = match submitted {
             Ok(result) => TaskResult { attempts, ..result },
+            Err(AgentError::Changed(files)) if note.is_none() => {
+                note = Some(changed_meanwhile(&files));
+                continue;
+            }
+            Err(AgentError::Changed(files)) => return Ok(TaskEnd::Submitted(blocked(&assignment.task, &files))),
             // With no model, money or memory no task can go on.
             Err(error) if !error.ends_conversation() => return Err(error.into()),
             Err(error) => {
@@ -84,10 +89,7 @@ pub(super) async fn run_task(
                 )?));
             }
             Err(conflict) if note.is_none() => {
-                note = Some(format!(
-                    "You did this task before, but {conflict} changed on disk while you were at work, so nothing of \
-                     it was written. Look at the files as they are now and do the task on top of them."
-                ));
+                note = Some(changed_meanwhile(&conflict));
             }
             Err(conflict) => {
                 let result = blocked(&assignment.task, &conflict);
@@ -390,6 +392,14 @@ pub(super) fn with_real_changes(run: &Run, task: &Task, mut result: TaskResult) 
     let own: Vec<String> = task.files().filter_map(|file| keys.key_of(file)).collect();
     result.changes.retain(|change| keys.key_of(&change.path).is_some_and(|key| own.contains(&key)));
     Ok(result)
+}
+
+/// What the agent is told that does a task once more.
+fn changed_meanwhile(files: &str) -> String {
+    format!(
+        "You did this task before, but {files} changed on disk while you were at work, so nothing of it was written. Look at \
+         the files as they are now and do the task on top of them."
+    )
 }
 
 fn blocked(task: &Task, files: &str) -> TaskResult {
