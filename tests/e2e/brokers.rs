@@ -16,7 +16,7 @@ use crate::support::session::Session;
 use crate::support::wait::wait_until;
 
 /// A process that ends with the test.
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -26,14 +26,14 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(command: &mut Command, port: u16) -> Self {
+    pub(crate) fn start(command: &mut Command, port: u16) -> Self {
         let server = Self(command.stdin(Stdio::null()).spawn().expect("the server starts"));
         wait_until("the server to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         server
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -153,11 +153,11 @@ fn redis_gets_every_event_in_order_and_what_it_missed_while_it_was_down() {
 }
 
 #[cfg(feature = "nats")]
-mod nats {
+pub(crate) mod nats {
     use super::*;
 
     /// The server that `tests/setup.sh broker` installs.
-    fn nats() -> Option<PathBuf> {
+    pub(crate) fn nats() -> Option<PathBuf> {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
         let folder = cache.map(|cache| cache.join("baton-tests/nats-2.15.1/bin/nats-server"));

@@ -6,6 +6,7 @@ mod accept;
 mod anthropic;
 mod at_a_terminal;
 mod bad_input;
+mod broker_primitives;
 mod brokers;
 mod caching;
 mod check_trust;

@@ -2,23 +2,20 @@
 
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
 use async_nats::jetstream::stream::Config;
 use async_nats::jetstream::{self, Context};
-use async_nats::{ConnectErrorKind, ConnectOptions, HeaderMap, ServerAddr};
 use async_trait::async_trait;
-use percent_encoding::percent_decode_str;
-use url::Url;
 
 use super::event_sink::{EventSink, Outgoing, SinkFault};
-use super::tls;
+use super::nats_connection::{ConnectFault, connect};
 use crate::text::innermost_reason;
 
 const STREAM: &str = "BATON";
 const SUBJECTS: &str = "baton.events.>";
 /// How long the stream knows an id again, and drops what comes twice.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Nats {
@@ -28,7 +25,6 @@ pub(super) struct Nats {
 
 impl Nats {
     pub(super) fn new(address: &str) -> Self {
-        tls::install();
         Self { address: address.to_owned(), stream: None }
     }
 
@@ -37,24 +33,12 @@ impl Nats {
         if let Some(stream) = &self.stream {
             return Ok(stream.clone());
         }
-        let unreadable = || SinkFault::Refused { why: "its address cannot be read".to_owned() };
-        let mut url = Url::parse(&self.address).map_err(|_| unreadable())?;
-        let mut options =
-            ConnectOptions::new().name("baton").connection_timeout(CONNECT_TIMEOUT).require_tls(url.scheme() == "tls");
-        // The library reads no credentials of an address.
-        let plain = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
-        match (url.username(), url.password()) {
-            ("", _) => {}
-            (token, None) => options = options.token(plain(token)),
-            (user, Some(password)) => options = options.user_and_password(plain(user), plain(password)),
-        }
-        url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| unreadable())?;
-        let address = ServerAddr::from_url(url).map_err(|_| unreadable())?;
-        let client = options.connect(address).await.map_err(|error| match error.kind() {
-            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+        let client = connect(&self.address, |options| options.name("baton")).await.map_err(|fault| match fault {
+            ConnectFault::Unreadable => SinkFault::Refused { why: "its address cannot be read".to_owned() },
+            ConnectFault::Credentials => {
                 SinkFault::Refused { why: "it refuses the credentials of its address".to_owned() }
             }
-            _ => SinkFault::later(innermost_reason(&error)),
+            ConnectFault::Unreachable(why) => SinkFault::later(why),
         })?;
         let mut context = jetstream::new(client);
         context.set_timeout(ANSWER_TIMEOUT);
