@@ -77,6 +77,27 @@ pub const MAX_EVENT_BYTES: usize = 16 * MIB as usize;
 /// before it is parsed, so that one that is not ours costs its bytes alone.
 pub const MAX_TURN_LINE_BYTES: usize = 64 * MIB as usize;
 
+/// Bytes of one file of a tree that is sent to a worker: it and what is made of it are held in memory.
+pub const MAX_TREE_FILE_BYTES: u64 = 64 * MIB;
+
+/// Bytes of all files of a tree that is sent to a worker, which every worker has on its disk once a slot.
+pub const MAX_TREE_BYTES: u64 = 1024 * MIB;
+
+/// Files of a tree that is sent to a worker.
+pub const MAX_TREE_FILES: usize = 200_000;
+
+/// Bytes of the contents in one pack of a tree, its first line not counted.
+pub const MAX_PACK_BYTES: u64 = 64 * MIB;
+
+/// Contents in one pack of a tree: its first line, with some 90 bytes of each, stays below [`MAX_PACK_LINE_BYTES`].
+pub const MAX_PACK_BLOBS: usize = 50_000;
+
+/// Bytes of the first line of a pack.
+pub const MAX_PACK_LINE_BYTES: u64 = 8 * MIB;
+
+/// Bytes of the manifest of a tree: [`MAX_TREE_FILES`] with paths of 150 bytes.
+pub const MAX_MANIFEST_BYTES: u64 = 64 * MIB;
+
 /// Where a text exceeds what is parsed, as a byte offset, and what to say about it; `None` for a text within the limits.
 ///
 /// Only brackets and commas outside of strings are counted, so that it holds for any text, JSON or not, before it is

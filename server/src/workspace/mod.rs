@@ -49,6 +49,7 @@ mod sandbox;
 mod staging;
 mod stamp;
 mod text_file;
+mod tree;
 mod unsaved;
 mod upwards;
 mod user_command;
@@ -96,9 +97,13 @@ pub use sample::{SAMPLE_TASK, SampleError, prepare_sample, sample_repository};
 #[cfg(target_os = "linux")]
 pub use sandbox::sandbox_stage;
 pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, Traces, TreeState, ViewEdit};
-pub use staging::{StagedChange, Staging, StagingError, Writable};
+pub use staging::{Returned, StagedChange, Staging, StagingError, TakeOver, Writable};
 pub use stamp::Stamp;
 pub use text_file::{CannotEncode, NotText, TextFile, text_of};
+pub use tree::{
+    BlobCache, BlobError, BlobStore, Manifest, ManifestError, Pack, PackError, Packs, PlaceError, Sent, Tree,
+    TreeEntry, TreeError, unpack,
+};
 pub use upwards::{Mark, mark};
 pub use user_command::{UserCommand, UserCommandError, run_user_command};
 pub use walk::{Listing, Walk, WalkError, by_folder, files, files_until, is_ignored, visit_files};
