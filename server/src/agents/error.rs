@@ -79,6 +79,9 @@ pub enum AgentError {
     /// Files that the agent edited elsewhere changed here meanwhile. Nothing of its edits was taken.
     #[error("{0} changed on disk while the agent was at work elsewhere")]
     Changed(String),
+    /// The work cannot be done at workers.
+    #[error("the work cannot be sent to workers: {0}")]
+    Elsewhere(String),
     /// What the workflow may cost is spent, or too little for a turn: `spent: …. Raise …`.
     #[error("the budget is {0} and run again; nothing done so far is lost")]
     Budget(String),
@@ -108,7 +111,7 @@ impl AgentError {
             Self::Window { is_first, .. } => !is_first,
             // Its last answer is journaled and would only fill the window again.
             Self::Model(error) => error.kind == ModelErrorKind::ContextWindow,
-            Self::Budget(_) | Self::Journal(_) | Self::Memory(_) | Self::Cancelled => false,
+            Self::Elsewhere(_) | Self::Budget(_) | Self::Journal(_) | Self::Memory(_) | Self::Cancelled => false,
         }
     }
 }

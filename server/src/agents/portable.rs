@@ -84,6 +84,7 @@ impl TryFrom<AgentError> for PortableError {
             other @ (AgentError::Journal(_)
             | AgentError::Memory(_)
             | AgentError::Changed(_)
+            | AgentError::Elsewhere(_)
             | AgentError::Cancelled) => return Err(other),
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::sync::Mutex;
 
 use cap_std::fs::Dir;
@@ -255,43 +256,70 @@ struct Unclaimed {
     turn: RecordedTurn,
 }
 
+/// What the transcripts of earlier runs hold.
+#[derive(Default)]
+struct Earlier {
+    unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>>,
+    last_systems: HashMap<String, Vec<String>>,
+    closed: HashMap<String, u32>,
+    taken_over: HashSet<String>,
+    /// The conversations of the run that is being read, by agent.
+    conversations: HashMap<String, Vec<Message>>,
+}
+
+impl Earlier {
+    fn take(&mut self, line: TranscriptLine) {
+        match line {
+            TranscriptLine::Turn { turn, messages: added, begins, system, from, at, .. } => {
+                self.taken_over.extend(from);
+                if let Some(system) = system {
+                    self.last_systems.insert(kind_of(&turn.agent).to_owned(), system);
+                }
+                let conversation = self.conversations.entry(turn.agent.clone()).or_default();
+                if begins {
+                    conversation.clear();
+                }
+                conversation.extend(added);
+                let messages = conversation.clone();
+                conversation.push(Message { role: Role::Assistant, content: turn.response.content.clone() });
+                let key = (turn.agent.clone(), turn.request_sha256.clone());
+                self.unclaimed.entry(key).or_default().push_back(Unclaimed { at, messages, turn: *turn });
+            }
+            TranscriptLine::Closed { closed, .. } => {
+                self.unclaimed.retain(|(agent, _), _| *agent != closed);
+                *self.closed.entry(closed).or_default() += 1;
+            }
+            TranscriptLine::Lost { from, .. } => self.taken_over.extend(from),
+        }
+    }
+}
+
 impl Transcript {
     /// Opens the transcript of a run. `earlier` are the folders of the workflow's earlier runs, oldest first; each is
     /// opened only when it is read.
     pub(super) fn open(dir: &Dir, earlier: impl Iterator<Item = io::Result<Dir>>, seal: Seal) -> io::Result<Self> {
-        let mut unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>> = BTreeMap::new();
-        let mut last_systems = HashMap::new();
-        let (mut closed_conversations, mut taken_over) = (HashMap::new(), HashSet::new());
+        let mut before = Earlier::default();
         for run in earlier {
-            let mut conversations: HashMap<String, Vec<Message>> = HashMap::new();
-            each(&run?, &seal, |line| match line {
-                TranscriptLine::Turn { turn, messages: added, begins, system, from, at, .. } => {
-                    taken_over.extend(from);
-                    if let Some(system) = system {
-                        last_systems.insert(kind_of(&turn.agent).to_owned(), system);
-                    }
-                    let conversation = conversations.entry(turn.agent.clone()).or_default();
-                    if begins {
-                        conversation.clear();
-                    }
-                    conversation.extend(added);
-                    let messages = conversation.clone();
-                    conversation.push(Message { role: Role::Assistant, content: turn.response.content.clone() });
-                    unclaimed
-                        .entry((turn.agent.clone(), turn.request_sha256.clone()))
-                        .or_default()
-                        .push_back(Unclaimed { at, messages, turn: *turn });
-                }
-                TranscriptLine::Closed { closed, .. } => {
-                    unclaimed.retain(|(agent, _), _| *agent != closed);
-                    *closed_conversations.entry(closed).or_default() += 1;
-                }
-                TranscriptLine::Lost { from, .. } => taken_over.extend(from),
-            })?;
+            before.conversations.clear();
+            each(&run?, &seal, |line| before.take(line))?;
         }
+        Self::after(dir, before, seal)
+    }
+
+    /// Opens the transcript of a conversation that is held for a run elsewhere. `lines` are those it has had so far.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers, or the file cannot be opened.
+    pub fn elsewhere(dir: &Dir, lines: impl IntoIterator<Item = TranscriptLine>) -> io::Result<Self> {
+        let mut before = Earlier::default();
+        lines.into_iter().for_each(|line| before.take(line));
+        Self::after(dir, before, Seal::ephemeral(Path::new(""))?)
+    }
+
+    fn after(dir: &Dir, before: Earlier, seal: Seal) -> io::Result<Self> {
+        let Earlier { unclaimed, last_systems, closed, taken_over, .. } = before;
         let file = append(dir, TRANSCRIPT)?;
-        let (systems, closed) = (HashSet::new(), closed_conversations);
-        let state = State { file, systems, unclaimed, last_systems, closed, taken_over };
+        let state = State { file, systems: HashSet::new(), unclaimed, last_systems, closed, taken_over };
         Ok(Self { seal, state: Mutex::new(state) })
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cap_std::fs::Dir;
@@ -97,6 +98,22 @@ impl Tells {
             }
         }
         Ok(Self { dir: dir.try_clone()?, seal, run: run.to_owned(), state: Mutex::default() })
+    }
+
+    /// What is told to agents whose conversations are held for a run elsewhere: what [`add`](Self::add) adds.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers, or the folder cannot be used.
+    pub fn elsewhere(dir: &Dir, run: &str) -> io::Result<Self> {
+        Self::open(dir, Seal::ephemeral(Path::new(""))?, run, None)
+    }
+
+    /// Tell an agent something.
+    pub fn add(&self, agent: &str, told: Told) {
+        let mut state = self.state();
+        if state.seen.insert(told.id.clone()) {
+            state.entries.push(Entry { agent: agent.to_owned(), told, stage: Stage::Waiting });
+        }
     }
 
     /// What an agent is to be told with its next request.

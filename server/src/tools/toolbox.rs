@@ -170,6 +170,13 @@ impl Toolbox {
             .unwrap_or_default()
     }
 
+    /// Tells how tries of checks ended that were made elsewhere: the check, and whether it failed.
+    pub fn note_tries(&self, tries: &[(String, bool)]) {
+        if let Some(checks) = &self.checks {
+            checks.note_tries(tries);
+        }
+    }
+
     /// What runs the checks that the agent may try.
     pub(super) fn checks(&self) -> Option<&Arc<dyn CheckRunner>> {
         self.checks.as_ref()

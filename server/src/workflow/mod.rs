@@ -10,6 +10,7 @@
 mod changes;
 mod checks;
 mod decide;
+mod dispatch;
 mod drive;
 mod foreign;
 mod gate;

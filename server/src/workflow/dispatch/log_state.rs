@@ -231,8 +231,12 @@ mod tests {
     }
 
     fn turn(claim: u64) -> Entry {
-        let line =
-            TranscriptLine::Lost { at: Timestamp::UNIX_EPOCH, lost: "plan".to_owned(), usage: Usage::default(), from: None };
+        let line = TranscriptLine::Lost {
+            at: Timestamp::UNIX_EPOCH,
+            lost: "plan".to_owned(),
+            usage: Usage::default(),
+            from: None,
+        };
         Entry::Turn { claim, line: Box::new(line) }
     }
 

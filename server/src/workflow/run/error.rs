@@ -102,7 +102,7 @@ fn agent_kind(error: &AgentError) -> EventErrorKind {
         AgentError::Model(_) | AgentError::Window { .. } => EventErrorKind::Model,
         AgentError::Budget(_) => EventErrorKind::Budget,
         AgentError::Cancelled => EventErrorKind::Cancelled,
-        AgentError::Journal(_) | AgentError::Changed(_) => EventErrorKind::Workspace,
+        AgentError::Journal(_) | AgentError::Changed(_) | AgentError::Elsewhere(_) => EventErrorKind::Workspace,
         AgentError::Memory(error) => memory_kind(error),
         AgentError::Contract { .. }
         | AgentError::NoTools { .. }

@@ -206,6 +206,11 @@ impl NewEvent {
 }
 
 impl Bus {
+    /// The id of the workflow.
+    pub(crate) fn workflow(&self) -> &str {
+        &self.workflow
+    }
+
     /// The bus of a run, whose every event is journaled.
     pub(crate) fn new(run: String, workflow: String, journal: EventLog) -> Self {
         Self { run, workflow, state: Mutex::default(), journal }

@@ -127,6 +127,18 @@ impl Staging {
         }
     }
 
+    /// The files that the task has read and not changed.
+    pub fn read_files(&self) -> Vec<RepoPath> {
+        let read = self.entries.values().filter(|entry| entry.staged.is_none() && entry.base.is_some());
+        read.map(|entry| entry.path.clone()).collect()
+    }
+
+    /// The same overlay before anything was read or changed. Refusals stay.
+    #[must_use]
+    pub fn without_edits(&self) -> Self {
+        Self { entries: BTreeMap::new(), ..self.clone() }
+    }
+
     /// Whether the plan lists a file for the task.
     pub fn is_own(&self, path: &RepoPath) -> bool {
         self.writable.lists(&self.keys(path), path)
