@@ -72,8 +72,8 @@ impl Broker {
 }
 
 impl JobLog {
-    /// Appends an entry, where the last one is still that which the writer has read: `after` is its sequence, 0 where there is none.
-    /// Answers the sequence of the new one.
+    /// Appends an entry, where the last one is still that which the writer has read: `after` is its sequence, 0 where there
+    /// is none. Answers the sequence of the new one.
     ///
     /// # Errors
     /// [`AppendFault::Behind`] when something else stands there; else what the broker says.
@@ -177,11 +177,12 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Waits for the next entry: in order, none twice and none left out. Goes on when a connection that broke is there again. May be
-    /// dropped at any point and called again.
+    /// Waits for the next entry: in order, none twice and none left out. Goes on when a connection that broke is there
+    /// again. May be dropped at any point and called again.
     ///
     /// # Errors
-    /// [`BrokerFault::Lost`] when the stream is gone or was made anew, or an entry's file is gone; else what does not pass by itself.
+    /// [`BrokerFault::Lost`] when the stream is gone or was made anew, or an entry's file is gone; else what does not pass
+    /// by itself.
     pub async fn next(&mut self) -> Result<Read, BrokerFault> {
         loop {
             match self.look().await {

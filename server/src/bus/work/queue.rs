@@ -46,7 +46,8 @@ pub struct Offered {
 }
 
 impl Offered {
-    /// Says that it is being worked on: it stays with its taker for another [`BrokerTimes::ack_wait`](super::BrokerTimes::ack_wait).
+    /// Says that it is being worked on: it stays with its taker for another
+    /// [`BrokerTimes::ack_wait`](super::BrokerTimes::ack_wait).
     pub async fn keep(&self) {
         self.tell(AckKind::Progress).await;
     }
@@ -75,8 +76,8 @@ impl Offered {
 }
 
 impl Broker {
-    /// Offers a job to those with a tag, or to anyone, and waits until the broker has it. Offered again with the same id within two
-    /// minutes, it is one job.
+    /// Offers a job to those with a tag, or to anyone, and waits until the broker has it. Offered again with the same id
+    /// within two minutes, it is one job.
     ///
     /// # Errors
     /// When it is not known that the broker has it.
@@ -104,11 +105,12 @@ impl Broker {
         }
     }
 
-    /// Takes the next job for anyone or for one of the tags, and waits for one so long. Where it is dropped meanwhile, a job that was on
-    /// its way comes again after its time.
+    /// Takes the next job for anyone or for one of the tags, and waits for one so long. Where it is dropped meanwhile, a job
+    /// that was on its way comes again after its time.
     ///
     /// # Errors
-    /// When the broker cannot be asked. [`BrokerFault::Unsealed`] when a job was not sealed with the key: it is no longer in the queue.
+    /// When the broker cannot be asked. [`BrokerFault::Unsealed`] when a job was not sealed with the key: it is no longer in
+    /// the queue.
     pub async fn take(&self, tags: &[String], wait: Duration) -> Result<Option<Offered>, BrokerFault> {
         let tokens: BTreeSet<String> =
             std::iter::once(job_token(None)).chain(tags.iter().map(|tag| job_token(Some(tag)))).collect();
@@ -119,7 +121,8 @@ impl Broker {
                 self.consumer(token).await?;
             }
             let round = end.saturating_duration_since(Instant::now()).clamp(MIN_ROUND, ROUND);
-            if let Some(message) = self.ask_for_one(&tokens, round).await? {
+            let taken = self.ask_for_one(&tokens, round).await?;
+            if let Some(message) = taken {
                 return self.opened(message).await.map(Some);
             }
             if Instant::now() >= end {
