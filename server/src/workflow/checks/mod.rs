@@ -12,5 +12,6 @@ pub(crate) mod round;
 mod running;
 pub(crate) mod sandbox;
 mod taken_over;
+pub(crate) mod tried_words;
 pub(crate) mod tries;
 pub(crate) mod words;

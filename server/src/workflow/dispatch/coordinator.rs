@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::holding::{Held, Holding};
 use super::job::job_id;
 use crate::agents::{AgentError, Judge, Report};
-use crate::bus::work::{Broker, BrokerFault};
+use crate::bus::{Broker, BrokerFault};
 use crate::workflow::run::dispatch::{Conversation, Dispatcher};
 use crate::workflow::run::events::{EventPhase, EventStatus};
 use crate::workflow::run::phase::Run;

@@ -9,7 +9,7 @@ use super::coordinator::AtWorkers;
 use super::job::{Entry, Job, PROTOCOL, ReturnedFile, Signal, Submission, Work};
 use super::log_state::{Change, LogState};
 use crate::agents::{Activity, AgentError, Judge, PortableBrief, PortableError, Report, Slice};
-use crate::bus::work::{AppendFault, BrokerFault, Follow, JobLog, Read, Signals};
+use crate::bus::{AppendFault, Broker, BrokerFault, Follow, JobLog, Read, Signals};
 use crate::memory::{Told, TranscriptLine};
 use crate::models::{ModelError, ModelErrorKind};
 use crate::text::{safe_line, short_line};
@@ -129,7 +129,7 @@ impl<'a> Holding<'a> {
             Ok(()) => Ok(Held::Taken),
             Err(Stop::Lost) => {
                 self.notice("the broker has lost what it had; the work goes on from what is known here".to_owned());
-                match self.patiently(async |at| at.broker.prepare().await).await {
+                match self.patiently(|broker| async move { broker.prepare().await }).await {
                     Ok(()) | Err(Stop::Lost) => {
                         Ok(Held::Lost(self.state.lines.into_iter().map(|(_, line)| line).collect()))
                     }
@@ -147,8 +147,7 @@ impl<'a> Holding<'a> {
     }
 
     async fn try_hold(&mut self) -> Result<(), Stop> {
-        let log = self.log.clone();
-        for read in self.patiently(async |_| log.read().await).await? {
+        for read in self.read().await? {
             self.take(read);
         }
         self.follow = self.log.follow(self.state.last);
@@ -182,8 +181,7 @@ impl<'a> Holding<'a> {
     }
 
     async fn follow_to_the_end(&mut self) -> Result<(), Stop> {
-        let (broker, workflow, id) = (self.at.broker.clone(), self.run.bus.workflow().to_owned(), self.id.clone());
-        let mut signals: Signals = self.patiently(async |_| broker.signals(&workflow, &id).await).await?;
+        let mut signals = self.signals().await?;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let cancel = self.run.context.cancel.clone();
@@ -203,10 +201,7 @@ impl<'a> Holding<'a> {
                 },
                 signal = signals.next() => match signal {
                     Some(body) => self.hear(&body),
-                    None => {
-                        let again = async |at: &AtWorkers| at.broker.signals(&workflow, &id).await;
-                        signals = self.patiently(again).await?;
-                    }
+                    None => signals = self.signals().await?,
                 },
                 _ = ticks.tick() => self.tick().await?,
             }
@@ -386,7 +381,13 @@ impl<'a> Holding<'a> {
         let mut returned = Vec::new();
         for file in &submission.files {
             let after = match &file.after {
-                Some(name) => Some(self.patiently(async |at| at.broker.file(name).await).await?),
+                Some(name) => {
+                    let file = |broker: Broker| {
+                        let name = name.clone();
+                        async move { broker.file(&name).await }
+                    };
+                    Some(self.patiently(file).await?)
+                }
                 None => None,
             };
             let ReturnedFile { path, base, moved_from, .. } = file.clone();
@@ -414,7 +415,11 @@ impl<'a> Holding<'a> {
                 let after = match after {
                     Some(bytes) => {
                         let name = sha256(&bytes);
-                        self.patiently(async |at| at.broker.put_file(&name, bytes.clone()).await).await?;
+                        let put = |broker: Broker| {
+                            let (name, bytes) = (name.clone(), bytes.clone());
+                            async move { broker.put_file(&name, bytes).await }
+                        };
+                        self.patiently(put).await?;
                         Some(name)
                     }
                     None => None,
@@ -463,7 +468,11 @@ impl<'a> Holding<'a> {
         let Some(job) = &self.state.job else { return Ok(()) };
         let name = format!("{}:{}", self.id, job.attempt);
         let body = serde_json::to_vec(job).map_err(|error| AgentError::Journal(error.into()))?;
-        self.patiently(async |at| at.broker.offer(at.tag.as_deref(), &name, &body).await).await
+        let offer = |broker: Broker| {
+            let (tag, name, body) = (self.at.tag.clone(), name.clone(), body.clone());
+            async move { broker.offer(tag.as_deref(), &name, &body).await }
+        };
+        self.patiently(offer).await
     }
 
     /// Send the tree as it is now. Answers with its name.
@@ -501,11 +510,26 @@ impl<'a> Holding<'a> {
     }
 
     async fn read_on(&mut self) -> Result<(), Stop> {
-        let log = self.log.clone();
-        for read in self.patiently(async |_| log.read().await).await? {
+        for read in self.read().await? {
             self.take(read);
         }
         Ok(())
+    }
+
+    async fn read(&self) -> Result<Vec<Read>, Stop> {
+        let read = |_| {
+            let log = self.log.clone();
+            async move { log.read().await }
+        };
+        self.patiently(read).await
+    }
+
+    async fn signals(&self) -> Result<Signals, Stop> {
+        let signals = |broker: Broker| {
+            let (workflow, id) = (self.run.bus.workflow().to_owned(), self.id.clone());
+            async move { broker.signals(&workflow, &id).await }
+        };
+        self.patiently(signals).await
     }
 
     /// What the worker says in passing.
@@ -573,17 +597,17 @@ impl<'a> Holding<'a> {
     }
 
     /// Do something until the broker does it.
-    pub(super) async fn patiently<T>(
-        &self,
-        mut done: impl AsyncFnMut(&AtWorkers) -> Result<T, BrokerFault>,
-    ) -> Result<T, Stop> {
+    async fn patiently<T, F>(&self, done: impl Fn(Broker) -> F + Send) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, BrokerFault>> + Send,
+    {
         let cancel = &self.run.context.cancel;
         let mut away = None;
         loop {
             let result = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(AgentError::Cancelled.into()),
-                result = done(self.at) => result,
+                result = done(self.at.broker.clone()) => result,
             };
             match result {
                 Ok(done) => return Ok(done),
