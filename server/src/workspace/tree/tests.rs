@@ -228,7 +228,12 @@ fn a_pack_that_is_not_what_it_says_is_refused() {
 /// A manifest with these paths, as another machine may send it.
 fn hostile(paths: &[&str]) -> Vec<u8> {
     let hash = sha256(b"");
-    let entry = |path: &&str| serde_json::json!({ "path": path, "sha256": hash, "size": 0, "executable": false, "masked": false, "pack": 0 });
+    let entry = |path: &&str| {
+        let file = serde_json::json!({ "path": path, "sha256": hash, "size": 0, "executable": false });
+        let mut file = file.as_object().unwrap().clone();
+        file.extend([("masked".to_owned(), false.into()), ("pack".to_owned(), 0.into())]);
+        file
+    };
     let entries: Vec<_> = paths.iter().map(entry).collect();
     serde_json::to_vec(&serde_json::json!({ "version": 1, "packs": [hash], "entries": entries })).unwrap()
 }

@@ -250,6 +250,9 @@ fn the_checks_for_agents_here_hold_for_workers() {
     assert_eq!(told.len(), 8, "{told:?}");
 }
 
+/// A file, its base, its new content, and the reason against it.
+type Case<'a> = (&'a str, Option<&'a [u8]>, &'a [u8], &'a str);
+
 #[test]
 fn what_no_agent_could_write_is_refused() {
     let fixture = Fixture::new("//- /a.txt\none\n");
@@ -261,7 +264,7 @@ fn what_no_agent_could_write_is_refused() {
     let large = vec![b'x'; usize::try_from(MAX_FILE_BYTES).unwrap() + 1];
     let edited = masked.replace("t =", "u =");
     let doubled = format!("{masked}{masked}");
-    let cases: [(&str, Option<&[u8]>, &[u8], &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         ("a.txt", Some(b"one\n"), b"\0\x01\x02", "it is binary"),
         ("new", None, b"\0\x01\x02", "it is binary"),
         ("logo.bin", Some(b"\0\x01"), b"text\n", "it is binary"),
