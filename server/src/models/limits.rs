@@ -32,6 +32,14 @@ impl Limits {
         Self { window: Some(window), max_output: Some(max_output), window_from: FactSource::Table }
     }
 
+    /// What both of two models take.
+    #[must_use]
+    pub fn smaller(self, other: Self) -> Self {
+        let is_other = other.window.is_some_and(|window| self.window.is_none_or(|own| window < own));
+        let max_output = [self.max_output, other.max_output].into_iter().flatten().min();
+        if is_other { Self { max_output, ..other } } else { Self { max_output, ..self } }
+    }
+
     /// These, and from others what they leave open.
     #[must_use]
     pub(super) fn or(self, others: Self) -> Self {

@@ -6,7 +6,6 @@ use crate::memory::Store;
 use crate::text::{cut_middle, short_line};
 use crate::workflow::tried_words::printed;
 use crate::workflow::{Run, check_words};
-use crate::workspace::masked;
 
 /// Characters of output that all failing checks together are shown with.
 const MOST_SHOWN: usize = 48_000;

@@ -77,7 +77,7 @@ pub(crate) use changes::files::real_changes;
 pub(crate) use changes::publishes::{Publish, in_effect as publishes_in_effect, journal as publish_journal};
 pub(crate) use checks::round::check_round;
 pub(crate) use checks::tried_words;
-pub(crate) use checks::tries::{Tried, Tries};
+pub(crate) use checks::tries::Tries;
 pub(crate) use checks::words as check_words;
 pub(crate) use decide::rounds::{empty_report, ensure_round};
 pub(crate) use foreign::find::{changed_elsewhere, foreign_work};

@@ -80,6 +80,28 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// The file that it is about, where it is about one that was to be written.
+    pub fn path(&self) -> Option<&RepoPath> {
+        match self {
+            Self::Elsewhere { path, .. }
+            | Self::NotForDeletion(path)
+            | Self::ForDeletion(path)
+            | Self::Protected(path)
+            | Self::Never(path)
+            | Self::GitFolder(path)
+            | Self::Link(path)
+            | Self::InTheWay { path, .. }
+            | Self::NotRead(path)
+            | Self::Secret(path)
+            | Self::Ignored(path)
+            | Self::Exists(path)
+            | Self::Folder(path)
+            | Self::SameFile { to: path, .. }
+            | Self::Missing(path) => Some(path),
+            Self::Unwritable(_) => None,
+        }
+    }
+
     /// Whether to report it to the user: an attempt on a file outside the task, not a slip.
     pub fn is_blocker(&self) -> bool {
         !matches!(

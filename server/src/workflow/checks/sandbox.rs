@@ -25,7 +25,8 @@ pub(crate) async fn sandbox(run: &Run) -> &Sandbox {
     run.check_state.sandbox.get_or_init(find).await
 }
 
-fn wish(mode: SandboxMode) -> SandboxWish {
+/// Which level a setting asks for.
+pub(crate) fn wish(mode: SandboxMode) -> SandboxWish {
     match mode {
         SandboxMode::Auto => SandboxWish::Auto,
         SandboxMode::Require => SandboxWish::Require,

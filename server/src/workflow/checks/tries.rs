@@ -142,7 +142,7 @@ impl Tries {
     }
 }
 
-fn view_edit(change: StagedChange) -> ViewEdit {
+pub(crate) fn view_edit(change: StagedChange) -> ViewEdit {
     // A new file gets the system's bits, as it will when it is published.
     let is_new = change.before.is_none() && change.moved_from.is_none();
     ViewEdit { path: change.path, content: change.after, mode: (!is_new).then_some(change.mode) }

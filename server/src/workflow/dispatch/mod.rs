@@ -1,5 +1,12 @@
-//! Conversations held on other machines: the coordinator's side, and the worker's.
+//! Conversations held on other machines. The coordinator's side is a [`Dispatcher`](crate::workflow::Dispatcher); the worker's is
+//! [`serve_worker`]. Between them lies a broker: a queue of jobs, and a log for each conversation, which is what happened.
+//!
+//! Invariants: an entry is appended only behind all that its writer has read, so that whoever lost its claim writes nothing; a
+//! turn is in the log before anything follows from it; the coordinator's files are the truth, and what a worker returns goes
+//! through the same checks as what an agent here does.
 
+#[cfg(feature = "nats")]
+mod connect;
 #[cfg(feature = "nats")]
 mod coordinator;
 #[cfg(feature = "nats")]
@@ -8,3 +15,12 @@ mod holding;
 mod job;
 #[cfg(feature = "nats")]
 mod log_state;
+#[cfg(feature = "nats")]
+mod times;
+#[cfg(feature = "nats")]
+mod worker;
+
+#[cfg(feature = "nats")]
+pub use connect::{WorkerSeen, connect_dispatch, look_at_workers};
+#[cfg(feature = "nats")]
+pub use worker::{WorkerFault, WorkerOptions, serve_worker};

@@ -1,0 +1,319 @@
+//! Holds one conversation: the tree in place, the agent with its tools, and every turn in the log before it counts.
+
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cap_std::fs::Dir;
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::at_work::Settled;
+use super::checks::ChecksHere;
+use super::serve::Worker;
+use super::session::{Session, Stopped, lock};
+use super::tree::{TreeFault, put_in_place};
+use crate::agents::{Activity, AgentError, Budget, PortableError, RunContext, ask_once, converse};
+use crate::bus::{BrokerFault, JobLog};
+use crate::contracts::Usage;
+use crate::memory::{Tells, Told, Transcript, TranscriptLine};
+use crate::models::TurnProgress;
+use crate::tools::{CheckRunner, Toolbox};
+use crate::workflow::dispatch::job::{Entry, Job, ReturnedFile, Signal, Work};
+use crate::workflow::dispatch::log_state::LogState;
+use crate::workspace::{Returned, Workspace};
+
+/// How often the coordinator is told that this worker is at work, and how often at most what its agent does.
+const WORKING: Duration = Duration::from_secs(5);
+const DOING: Duration = Duration::from_millis(200);
+/// When a job is offered again that this machine could not do.
+const LATER: Duration = Duration::from_secs(5);
+
+/// Hold the conversation of a job that this worker has claimed. Answers with what becomes of the job, and how it ended, for people.
+pub(super) async fn hold(
+    worker: &Arc<Worker>,
+    job: &Job,
+    log: JobLog,
+    state: LogState,
+    claim: u64,
+    ending: CancellationToken,
+) -> (Settled, String) {
+    let began = Instant::now();
+    let prepared = prepare(worker, job, log.clone(), state, claim, &ending).await;
+    let Prepared { session, work, context, toolbox, _folder } = match prepared {
+        Ok(prepared) => prepared,
+        Err(NotPrepared { log, state, why, settled }) => {
+            // Somebody else may be able to; if the entry is lost, the job comes again all the same.
+            if let Ok(body) = serde_json::to_vec(&Entry::GivenBack { claim, why: why.clone() }) {
+                let _ = log.append(state.last, &body).await;
+            }
+            return (settled, format!("given back: {why}"));
+        }
+    };
+    let session = Arc::new(session);
+    let following = tokio::spawn({
+        let session = Arc::clone(&session);
+        async move { session.follow().await }
+    });
+    let talking = tokio::spawn(talk(Arc::clone(worker), job.clone(), Arc::clone(&session)));
+    let ended = converse_here(worker, job, &work, context, toolbox, &session).await;
+    let end = settle(&session, ended).await;
+    session.stop.cancel();
+    following.abort();
+    talking.abort();
+    let took = crate::text::took(began.elapsed());
+    (end.0, format!("{} after {took}", end.1))
+}
+
+/// A conversation that can begin.
+struct Prepared {
+    session: Session,
+    work: Work,
+    context: RunContext,
+    toolbox: Toolbox,
+    /// Removed with this.
+    _folder: tempfile::TempDir,
+}
+
+struct NotPrepared {
+    log: JobLog,
+    state: LogState,
+    why: String,
+    settled: Settled,
+}
+
+async fn prepare(
+    worker: &Arc<Worker>,
+    job: &Job,
+    log: JobLog,
+    mut state: LogState,
+    claim: u64,
+    ending: &CancellationToken,
+) -> Result<Prepared, NotPrepared> {
+    let fault = |log: JobLog, state: LogState, why: String| NotPrepared {
+        log,
+        state,
+        why,
+        settled: Settled::GivenBack(LATER),
+    };
+    let Some(work) = state.work.take() else { return Err(fault(log, state, "its log is not there".to_owned())) };
+    let folder = match worker.folder() {
+        Ok(folder) => folder,
+        Err(error) => return Err(fault(log, state, format!("no folder for it can be made: {error}"))),
+    };
+    let workspace = match put_in_place(&worker.broker, job.tree.as_deref(), folder.path(), &worker.blobs).await {
+        Ok(workspace) => workspace,
+        Err(TreeFault::Broker(error)) => {
+            let settled = if matches!(error, BrokerFault::Lost { .. }) { Settled::Left } else { Settled::GivenBack(LATER) };
+            return Err(NotPrepared { log, state, why: format!("its tree cannot be had: {error}"), settled });
+        }
+        Err(TreeFault::Here(why)) => return Err(fault(log, state, why)),
+    };
+    let stop = CancellationToken::new();
+    let tried: Arc<Mutex<Vec<(String, bool)>>> = Arc::default();
+    let toolbox = toolbox(worker, &work, &workspace, folder.path(), &stop, &tried);
+    if let Err(why) = as_it_was(worker, &work, &toolbox).await {
+        return Err(fault(log, state, why));
+    }
+    let context = match context(worker, job, &work, &state, folder.path(), &stop) {
+        Ok(context) => context,
+        Err(error) => return Err(fault(log, state, format!("its journal cannot be opened: {error}"))),
+    };
+    let about = (work.brief.agent.clone(), Arc::clone(&context.tells));
+    let session =
+        Session::new(worker.broker.clone(), log, claim, state, (stop, ending.clone()), about, toolbox.clone(), Arc::clone(&tried));
+    session.tell_all();
+    Ok(Prepared { session, work, context, toolbox, _folder: folder })
+}
+
+fn toolbox(
+    worker: &Arc<Worker>,
+    work: &Work,
+    workspace: &Workspace,
+    folder: &Path,
+    stop: &CancellationToken,
+    tried: &Arc<Mutex<Vec<(String, bool)>>>,
+) -> Toolbox {
+    let (checks, most) = work.brief.tools.checks();
+    let runner = (!checks.is_empty()).then(|| -> Arc<dyn CheckRunner> {
+        Arc::new(ChecksHere {
+            workspace: workspace.clone(),
+            wish: worker.sandbox,
+            sandbox: OnceCell::new(),
+            checks: checks.to_vec(),
+            most,
+            used: AtomicU32::new(0),
+            tried: Arc::clone(tried),
+            slots: Arc::clone(&worker.check_slots),
+            cancel: stop.clone(),
+            folder: folder.to_owned(),
+            runtime: Handle::current(),
+        })
+    });
+    work.brief.tools.toolbox(workspace.clone(), work.memory_dir.clone(), runner)
+}
+
+/// Have the agent's work be as it was when the conversation began.
+async fn as_it_was(worker: &Worker, work: &Work, toolbox: &Toolbox) -> Result<(), String> {
+    let Some(staging) = toolbox.shared_staging() else { return Ok(()) };
+    let mut returned = Vec::new();
+    for ReturnedFile { path, base, after, moved_from } in work.edits.clone() {
+        let after = match after {
+            Some(name) => Some(worker.broker.file(&name).await.map_err(|error| error.to_string())?),
+            None => None,
+        };
+        returned.push(Returned { path, base, after, moved_from });
+    }
+    let mut staging = lock(&staging);
+    staging.take_over_all(returned).map_err(|error| error.to_string())?;
+    for path in &work.read {
+        staging.read(path).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn context(
+    worker: &Worker,
+    job: &Job,
+    work: &Work,
+    state: &LogState,
+    folder: &Path,
+    stop: &CancellationToken,
+) -> std::io::Result<RunContext> {
+    let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority())?;
+    let lines = work.recorded.iter().chain(state.lines.iter().map(|(_, line)| line)).cloned();
+    // What was spent of this attempt's part before this worker took it over.
+    let spent: Vec<Usage> = state.lines.iter().skip(state.lines_before).filter_map(|(_, line)| usage_of(line)).collect();
+    let budget = Budget::new(job.budget, &spent, Arc::clone(&worker.models.catalog));
+    let tells = Tells::elsewhere(&dir, &work.run)?;
+    for (id, text) in &state.told {
+        tells.add(&work.brief.agent, Told { id: id.clone(), text: text.clone() });
+    }
+    Ok(RunContext {
+        run: work.run.clone(),
+        transcript: Arc::new(Transcript::elsewhere(&dir, lines)?),
+        tells: Arc::new(tells),
+        budget: Arc::new(budget),
+        cancel: stop.clone(),
+        relay: None,
+    })
+}
+
+fn usage_of(line: &TranscriptLine) -> Option<Usage> {
+    match line {
+        TranscriptLine::Turn { turn, .. } => Some(turn.response.usage),
+        TranscriptLine::Lost { usage, .. } => Some(*usage),
+        TranscriptLine::Closed { .. } => None,
+    }
+}
+
+async fn converse_here(
+    worker: &Arc<Worker>,
+    job: &Job,
+    work: &Work,
+    context: RunContext,
+    toolbox: Toolbox,
+    session: &Arc<Session>,
+) -> Result<(), AgentError> {
+    let context = RunContext { relay: Some(Arc::clone(session) as _), ..context };
+    let model = Arc::clone(worker.models.for_tier(work.brief.tier));
+    let brief = work.brief.clone().brief(model, toolbox);
+    let (doing, mut done) = tokio::sync::mpsc::unbounded_channel::<Activity>();
+    let report = |activity: Activity| drop(doing.send(activity));
+    let sending = async {
+        let mut last = Instant::now().checked_sub(DOING);
+        while let Some(activity) = done.recv().await {
+            // Of what comes all the time, now and then is enough.
+            let is_frequent = matches!(&activity, Activity::Model(TurnProgress::Output { .. } | TurnProgress::Unanswered { .. }));
+            if is_frequent && last.is_some_and(|last| last.elapsed() < DOING) {
+                continue;
+            }
+            last = Some(Instant::now());
+            let signal = Signal::Doing { claim: session.claim(), activity: Box::new(activity) };
+            if let Ok(body) = serde_json::to_vec(&signal) {
+                worker.broker.signal(&job.workflow, &job.job, &body).await;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let judge: &dyn crate::agents::Judge<()> = session.as_ref();
+    let conversing = async {
+        match work.is_asked_once {
+            true => ask_once(&context, &brief, judge, &report).await,
+            false => converse(&context, &brief, judge, &report).await,
+        }
+    };
+    tokio::select! {
+        ended = conversing => ended,
+        () = sending => Err(AgentError::Cancelled),
+        // Whatever it is in the middle of is not acted on.
+        () = session.stop.cancelled() => Err(AgentError::Cancelled),
+    }
+}
+
+/// What becomes of the job.
+async fn settle(session: &Session, ended: Result<(), AgentError>) -> (Settled, String) {
+    let error = match ended {
+        Ok(()) => return (Settled::Done, "done".to_owned()),
+        Err(error) => error,
+    };
+    let give_back = async |why: String, after: Duration| {
+        let entry = Entry::GivenBack { claim: session.claim(), why: why.clone() };
+        let _ = session.append_last(entry).await;
+        (Settled::GivenBack(after), format!("given back: {why}"))
+    };
+    match session.stopped() {
+        Some(Stopped::Cancelled) => return (Settled::Done, "cancelled by its coordinator".to_owned()),
+        Some(Stopped::Late) => return (Settled::Done, "given up: it is over, or another worker has it".to_owned()),
+        Some(Stopped::Lost) => return (Settled::Left, "given up: the broker has lost its log".to_owned()),
+        Some(Stopped::Failed(why)) => return (Settled::GivenBack(LATER), format!("given back: {why}")),
+        Some(Stopped::Orphaned) => {
+            let entry = Entry::GivenBack { claim: session.claim(), why: "its coordinator does not answer".to_owned() };
+            let _ = session.append_last(entry).await;
+            return (Settled::Done, "put aside: its coordinator does not answer; it takes the work up when it resumes".to_owned());
+        }
+        Some(Stopped::Ending) => {
+            return give_back("the worker ends".to_owned(), Duration::ZERO).await;
+        }
+        None => {}
+    }
+    let words = error.to_string();
+    match PortableError::try_from(error) {
+        Ok(error) => {
+            let entry = Entry::Ended { claim: session.claim(), error };
+            match session.append(entry).await {
+                Ok(_) => (Settled::Done, format!("ended: {words}")),
+                Err(_) => (Settled::Left, format!("ended, and nobody could be told: {words}")),
+            }
+        }
+        Err(error) => give_back(error.to_string(), LATER).await,
+    }
+}
+
+/// Say now and then that the worker is at work, and hear whether the coordinator is.
+async fn talk(worker: Arc<Worker>, job: Job, session: Arc<Session>) {
+    let working = async {
+        loop {
+            if let Ok(body) = serde_json::to_vec(&Signal::Working { claim: session.claim() }) {
+                worker.broker.signal(&job.workflow, &job.job, &body).await;
+            }
+            tokio::time::sleep(WORKING).await;
+        }
+    };
+    let hearing = async {
+        loop {
+            match worker.broker.signals(&job.workflow, &job.job).await {
+                Ok(mut signals) => {
+                    while let Some(body) = signals.next().await {
+                        session.hear(&body);
+                    }
+                }
+                Err(fault) => tracing::debug!(%fault, "signals cannot be heard"),
+            }
+            tokio::time::sleep(WORKING).await;
+        }
+    };
+    tokio::join!(working, hearing);
+}

@@ -1,0 +1,226 @@
+//! The worker itself: it announces itself, takes jobs while it has slots, and drains when it is asked to stop.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::at_work::work;
+use crate::bus::{Broker, BrokerFault, BrokerTimes, BusKey};
+use crate::config::{self, Settings};
+use crate::models::{Models, Tier};
+use crate::text::count;
+use crate::workflow::checks::sandbox::wish;
+use crate::workflow::dispatch::job::{AnnouncedModel, Announcement, PROTOCOL};
+use crate::workflow::dispatch::times::times;
+use crate::workflow::run::editor::Editor;
+use crate::workflow::start::engine;
+use crate::workspace::{BlobCache, SandboxWish};
+
+/// Bytes of files that are kept from one job to the next.
+const MOST_KEPT: u64 = 4 << 30;
+/// How long a request for a job waits for one.
+const ROUND: Duration = Duration::from_secs(5);
+/// Time between two tries of a broker that fails.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long the models may take to say what they take.
+const LIMITS: Duration = Duration::from_secs(10);
+
+/// What a worker is.
+pub struct WorkerOptions {
+    /// The broker's address.
+    pub address: String,
+    /// The key that it shares with coordinators.
+    pub key: String,
+    /// Conversations that it holds at once.
+    pub slots: usize,
+    /// What it is fit for.
+    pub tags: Vec<String>,
+    /// Its name.
+    pub name: String,
+    /// The user's own settings.
+    pub settings: Settings,
+}
+
+/// Why a worker cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerFault {
+    /// What it was started with makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The broker cannot be reached, or refuses.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// A worker at a broker.
+pub(super) struct Worker {
+    pub(super) broker: Broker,
+    pub(super) times: BrokerTimes,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) models: Models,
+    pub(super) sandbox: SandboxWish,
+    pub(super) check_slots: Arc<Semaphore>,
+    pub(super) blobs: Arc<Mutex<BlobCache>>,
+    folder: PathBuf,
+    slots: usize,
+    busy: AtomicUsize,
+    tags: Vec<String>,
+    told: mpsc::UnboundedSender<String>,
+}
+
+impl Worker {
+    /// Tell the person something.
+    pub(super) fn tell(&self, line: &str) {
+        // Nobody may listen any more.
+        let _ = self.told.send(line.to_owned());
+    }
+
+    /// A new folder for a job, which goes with the handle.
+    pub(super) fn folder(&self) -> std::io::Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix("job-").tempdir_in(&self.folder)
+    }
+
+    async fn announcement(&self) -> Announcement {
+        let mut models = Vec::new();
+        for tier in [Tier::Fast, Tier::Balanced, Tier::Powerful] {
+            let model = self.models.for_tier(tier);
+            let limits = tokio::time::timeout(LIMITS, model.limits()).await.unwrap_or_default();
+            models.push(AnnouncedModel { tier, id: model.id().to_owned(), account: model.account(), limits });
+        }
+        Announcement {
+            protocol: PROTOCOL,
+            worker: self.name.clone(),
+            version: self.version.clone(),
+            slots: self.slots,
+            busy: self.busy.load(Ordering::Relaxed),
+            tags: self.tags.clone(),
+            models,
+        }
+    }
+
+    async fn announce(&self) -> Result<(), BrokerFault> {
+        let body = serde_json::to_vec(&self.announcement().await).unwrap_or_default();
+        self.broker.announce(&self.name, &body).await
+    }
+}
+
+/// Serve until it is asked to stop. Each item of `stops` asks once: the first has it take no more and finish what it has, the
+/// second has it hand that back. `tell` gets a line for whatever happens.
+///
+/// # Errors
+/// When there is no model, the key is none, or the broker cannot be reached.
+pub async fn serve_worker(
+    options: WorkerOptions,
+    mut stops: mpsc::UnboundedReceiver<()>,
+    tell: &(dyn Fn(&str) + Send + Sync),
+) -> Result<(), WorkerFault> {
+    let (told, mut lines) = mpsc::unbounded_channel();
+    let worker = Arc::new(open(options, told).await?);
+    let accounts = worker.models.accounts().join("; ");
+    worker.tell(&format!("ready for {} at once; {accounts}", count(worker.slots, "conversation")));
+    let announcing = tokio::spawn({
+        let worker = Arc::clone(&worker);
+        async move {
+            loop {
+                if let Err(fault) = worker.announce().await {
+                    tracing::debug!(%fault, "the worker cannot announce itself");
+                    // A broker that lost its storage has no place for it.
+                    let _ = worker.broker.prepare().await;
+                }
+                tokio::time::sleep(worker.times.presence / 3).await;
+            }
+        }
+    });
+    let ending = CancellationToken::new();
+    let (mut jobs, mut is_draining) = (JoinSet::new(), false);
+    let mut last_fault = None;
+    while !is_draining || !jobs.is_empty() {
+        let has_slot = !is_draining && jobs.len() < worker.slots;
+        tokio::select! {
+            biased;
+            Some(line) = lines.recv() => tell(&line),
+            stop = stops.recv() => match (stop, is_draining) {
+                (Some(()), false) => {
+                    is_draining = true;
+                    worker.tell(&match jobs.len() {
+                        0 => "stopping".to_owned(),
+                        at_work => format!("stopping once {} done; again to hand it back", are(at_work)),
+                    });
+                }
+                (Some(()), true) => ending.cancel(),
+                // Whoever could ask is gone.
+                (None, _) => is_draining = true,
+            },
+            Some(_) = jobs.join_next(), if !jobs.is_empty() => {
+                worker.busy.store(jobs.len(), Ordering::Relaxed);
+            }
+            taken = worker.broker.take(&worker.tags, ROUND), if has_slot => match taken {
+                Ok(None) => last_fault = None,
+                Ok(Some(offered)) => {
+                    last_fault = None;
+                    jobs.spawn(work(Arc::clone(&worker), offered, ending.clone()));
+                    worker.busy.store(jobs.len(), Ordering::Relaxed);
+                }
+                Err(fault) => {
+                    let said = fault.to_string();
+                    if last_fault.as_ref() != Some(&said) {
+                        tell(&said);
+                    }
+                    last_fault = Some(said);
+                    if matches!(fault, BrokerFault::Lost { .. }) {
+                        let _ = worker.broker.prepare().await;
+                    }
+                    tokio::time::sleep(AGAIN).await;
+                }
+            },
+        }
+    }
+    announcing.abort();
+    let _ = tokio::time::timeout(AGAIN, worker.broker.withdraw(&worker.name)).await;
+    while let Ok(line) = lines.try_recv() {
+        tell(&line);
+    }
+    tell("stopped");
+    Ok(())
+}
+
+fn are(jobs: usize) -> String {
+    format!("{} {}", count(jobs, "conversation"), if jobs == 1 { "is" } else { "are" })
+}
+
+async fn open(options: WorkerOptions, told: mpsc::UnboundedSender<String>) -> Result<Worker, WorkerFault> {
+    let WorkerOptions { address, key, slots, tags, name, settings } = options;
+    let key = BusKey::new(&key).map_err(WorkerFault::Usage)?;
+    let models = engine::models(&settings, &config::variable, &Editor::default());
+    let models = models.map_err(|error| WorkerFault::Usage(error.to_string()))?;
+    let times = times(&config::variable).map_err(WorkerFault::Usage)?;
+    let folder = config::cache_folder().ok_or_else(|| WorkerFault::Usage("there is no home folder: set XDG_CACHE_HOME".to_owned()));
+    let folder = folder?.join("worker");
+    let unusable = |error: &dyn std::fmt::Display| WorkerFault::Usage(format!("{}: {error}", folder.display()));
+    let blobs = BlobCache::open(&folder.join("files"), MOST_KEPT).map_err(|error| unusable(&error))?;
+    let unreachable = |fault: BrokerFault| WorkerFault::Unreachable(fault.to_string());
+    let broker = Broker::connect_with(&address, key, &name, times).await.map_err(unreachable)?;
+    broker.prepare().await.map_err(unreachable)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Worker {
+        broker,
+        times,
+        name,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        models,
+        sandbox: wish(settings.sandbox),
+        check_slots: Arc::new(Semaphore::new((cores / 4).max(1))),
+        blobs: Arc::new(Mutex::new(blobs)),
+        folder,
+        slots: slots.max(1),
+        busy: AtomicUsize::new(0),
+        tags,
+        told,
+    })
+}

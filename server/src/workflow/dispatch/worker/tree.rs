@@ -1,0 +1,61 @@
+//! The tree of a job, put in place on the worker's machine.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::session::lock;
+use crate::bus::{Broker, BrokerFault};
+use crate::workspace::{BlobCache, Manifest, Workspace, unpack};
+
+/// Why there is no tree.
+pub(super) enum TreeFault {
+    /// The broker has not got it, for now or any more.
+    Broker(BrokerFault),
+    /// This machine cannot hold it.
+    Here(String),
+}
+
+impl From<BrokerFault> for TreeFault {
+    fn from(fault: BrokerFault) -> Self {
+        Self::Broker(fault)
+    }
+}
+
+/// Put a tree in place in a new folder. What other jobs had is not fetched again.
+pub(super) async fn put_in_place(
+    broker: &Broker,
+    manifest: Option<&str>,
+    folder: &Path,
+    blobs: &Arc<Mutex<BlobCache>>,
+) -> Result<Workspace, TreeFault> {
+    let folder = folder.join("tree");
+    let here = |error: &dyn std::fmt::Display| TreeFault::Here(error.to_string());
+    let Some(name) = manifest else {
+        return aside(move || {
+            #[expect(clippy::disallowed_methods, reason = "the worker's own folder")]
+            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+            Workspace::open(&folder).map_err(|error| error.to_string())
+        })
+        .await;
+    };
+    let manifest = Manifest::parse(&broker.file(name).await?).map_err(|error| here(&error))?;
+    let missing: Vec<String> = {
+        let mut blobs = lock(blobs);
+        manifest.missing_packs(&mut *blobs).into_iter().map(str::to_owned).collect()
+    };
+    for pack in missing {
+        let (bytes, blobs) = (broker.file(&pack).await?, Arc::clone(blobs));
+        aside(move || unpack(&bytes, &pack, &mut *lock(&blobs)).map_err(|error| error.to_string())).await?;
+    }
+    let blobs = Arc::clone(blobs);
+    aside(move || {
+        manifest.put_in_place(&folder, &mut *lock(&blobs)).map_err(|error| error.to_string())?;
+        Workspace::open(&folder).map_err(|error| error.to_string())
+    })
+    .await
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, TreeFault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| TreeFault::Here(error.to_string()))?.map_err(TreeFault::Here)
+}
