@@ -44,8 +44,18 @@ fn properties(package: &Value) -> Map<String, Value> {
 }
 
 /// Settings that an editor is not to hold: a workspace's settings must run nothing, start nothing and approve nothing.
-const NOT_IN_AN_EDITOR: [&str; 9] =
-    ["allow_http_hosts", "approval", "bell", "checks", "model_facts", "notify", "phases", "provider", "sinks"];
+const NOT_IN_AN_EDITOR: [&str; 10] = [
+    "allow_http_hosts",
+    "approval",
+    "bell",
+    "checks",
+    "dispatch",
+    "model_facts",
+    "notify",
+    "phases",
+    "provider",
+    "sinks",
+];
 
 fn editor_settings() -> Vec<&'static Setting> {
     settings_table().iter().filter(|setting| !NOT_IN_AN_EDITOR.contains(&setting.key)).collect()

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::check::Check;
 use super::checks::read_checks;
+use super::dispatch::{self, Dispatch, read_dispatch};
 use super::error::{ConfigError, closest};
 use super::facts::read_facts;
 use super::hosts::read_hosts;
@@ -48,6 +49,8 @@ pub(super) enum Kind {
     Phases { set: fn(&mut Settings, Vec<UserPhase>) },
     /// `[[sinks]]`.
     Sinks { set: fn(&mut Settings, Vec<Sink>) },
+    /// The address of a broker, or `none`.
+    Dispatch { set: fn(&mut Settings, Option<Dispatch>) },
     /// `[[model_facts]]`.
     Facts { set: fn(&mut Settings, Vec<ModelFacts>) },
 }
@@ -78,6 +81,7 @@ impl Kind {
             }
             Self::Phases { .. } => "[[phases]] tables with name, after, prompt and, if you like, tier".to_owned(),
             Self::Sinks { .. } => sinks::ALLOWED.to_owned(),
+            Self::Dispatch { .. } => dispatch::ALLOWED.to_owned(),
             Self::Facts { .. } => {
                 "[[model_facts]] tables with name and some of window, max_output, input, output, cache_write, cache_read, \
                  as_of"
@@ -100,7 +104,11 @@ impl Kind {
 
     /// The value as people may see it, where it may hold what they may not.
     pub(super) fn shown(&self, node: &Node) -> Option<Node> {
-        matches!(self, Self::Sinks { .. }).then(|| sinks::shown(node))
+        match self {
+            Self::Sinks { .. } => Some(sinks::shown(node)),
+            Self::Dispatch { .. } => Some(dispatch::shown(node)),
+            _ => None,
+        }
     }
 
     /// Check a value and write it to the settings.
@@ -170,6 +178,7 @@ impl Kind {
                 _ => return Err(wrong()),
             },
             Self::Sinks { set } => set(settings, read_sinks(node)?),
+            Self::Dispatch { set } => set(settings, read_dispatch(node).map_err(|fault| vec![fault])?),
             Self::Facts { set } => match &node.raw {
                 Raw::List(items) => set(settings, read_facts(items)?),
                 _ => return Err(wrong()),

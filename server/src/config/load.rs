@@ -105,6 +105,24 @@ pub fn load_with_user_file(
     env: Vec<(String, String)>,
     flags: Overrides,
 ) -> Result<Loaded, ConfigErrors> {
+    load_files(Some(root), user_file, editor, env, flags)
+}
+
+/// The settings of the user's own layers, where there is no workspace: their file, and the environment.
+///
+/// # Errors
+/// As [`load_from_disk`].
+pub fn load_without_workspace(env: Vec<(String, String)>) -> Result<Loaded, ConfigErrors> {
+    load_files(None, user_config_file().as_deref(), None, env, Overrides::default())
+}
+
+fn load_files(
+    root: Option<&Path>,
+    user_file: Option<&Path>,
+    editor: Option<serde_json::Value>,
+    env: Vec<(String, String)>,
+    flags: Overrides,
+) -> Result<Loaded, ConfigErrors> {
     let mut errors = Vec::new();
     let mut readable = |name: String, opened: io::Result<Option<Box<dyn Read>>>| match text_of(opened) {
         Ok(text) => text.map(|text| TomlFile { name, text }),
@@ -113,7 +131,7 @@ pub fn load_with_user_file(
             None
         }
     };
-    let workspace = readable(WORKSPACE_FILE.to_owned(), open_beneath(root, WORKSPACE_FILE));
+    let workspace = root.and_then(|root| readable(WORKSPACE_FILE.to_owned(), open_beneath(root, WORKSPACE_FILE)));
     let user = user_file.and_then(|path| {
         let file = readable(path.display().to_string(), open(path))?;
         Some(UserFile { file, folder: folder_of(path) })
@@ -347,7 +365,7 @@ impl Loading {
             }
             match known.iter().find(|(variable, _)| variable == name) {
                 // A shell unsets a variable for one command by `BATON_X= baton run`.
-                Some(_) if value.is_empty() => {}
+                Some((_, setting)) if value.is_empty() && !setting.is_off_when_empty() => {}
                 Some((_, setting)) => {
                     let value = if setting.is_model() { with_provider(value, provider) } else { value.to_owned() };
                     self.set(Layer::Environment, setting, &Node::loose(name, &value));
@@ -369,6 +387,7 @@ impl Loading {
             ("provider", "--provider", flags.provider.as_deref()),
             ("approval", "--auto-approve", approval),
             ("budget_usd", "--budget", flags.budget_usd.as_deref()),
+            ("dispatch", "--dispatch", flags.dispatch.as_deref()),
         ];
         for (key, flag, value) in given {
             if let (Some(setting), Some(value)) = (Setting::of(key), value) {
@@ -410,8 +429,9 @@ impl Loading {
     }
 
     fn finish(mut self) -> Result<Loaded, ConfigErrors> {
-        let Settings { sinks, allow_http_hosts, .. } = &self.settings;
+        let Settings { sinks, dispatch, allow_http_hosts, .. } = &self.settings;
         self.errors.extend(sinks.iter().filter_map(|sink| sink.plain_fault(allow_http_hosts)));
+        self.errors.extend(dispatch.iter().filter_map(|dispatch| dispatch.plain_fault(allow_http_hosts)));
         if !self.errors.is_empty() {
             return Err(ConfigErrors(self.errors));
         }

@@ -16,6 +16,7 @@
 mod check;
 mod checks;
 mod disk;
+mod dispatch;
 mod error;
 mod facts;
 mod given;
@@ -23,6 +24,7 @@ mod hosts;
 mod kind;
 mod load;
 mod phases;
+mod plain;
 mod schema;
 mod scope;
 mod settings;
@@ -38,10 +40,14 @@ pub use disk::{
     cache_folder, environment, has_program, home, state_folder, temporary_folder, user_config_file, user_file,
     user_folder, variable,
 };
+pub use dispatch::{Dispatch, is_worker_tag};
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use given::{Fate, Given};
 pub use kind::PROVIDERS;
-pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases, workspace_checks};
+pub use load::{
+    Loaded, load, load_from_disk, load_with_user_file, load_without_workspace, user_memory_dir, user_phases,
+    workspace_checks,
+};
 pub use phases::RESERVED_PHASE_NAMES;
 pub use schema::{SETTINGS_SCHEMAS, settings_schema};
 pub use settings::{

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::checks;
+use super::dispatch;
 use super::facts;
 use super::hosts;
 use super::kind::{Kind, PROVIDERS};
@@ -96,6 +97,7 @@ fn kind_schema(setting: &Setting, layer: Layer) -> Value {
         Kind::Checks { .. } => checks::schema(),
         Kind::Phases { .. } => phases::schema(),
         Kind::Sinks { .. } => sinks::schema(),
+        Kind::Dispatch { .. } => dispatch::schema(),
         Kind::Facts { .. } => facts::schema(),
     }
 }
@@ -104,7 +106,7 @@ fn kind_schema(setting: &Setting, layer: Layer) -> Value {
 fn default(setting: &Setting) -> Option<Value> {
     match setting.kind {
         Kind::Whole { .. } | Kind::Number { .. } => serde_json::from_str(setting.default).ok(),
-        Kind::Limit { .. } | Kind::Word { .. } | Kind::Model { .. } | Kind::Folder { .. } => {
+        Kind::Limit { .. } | Kind::Word { .. } | Kind::Model { .. } | Kind::Folder { .. } | Kind::Dispatch { .. } => {
             Some(json!(setting.default))
         }
         Kind::Command { .. }
@@ -248,6 +250,16 @@ mod tests {
         ("[[sinks]]\nkind = \"exec\"", false, false),
         ("sinks = \"exec:a\"", false, false),
         ("sinks = []", false, true),
+        ("dispatch = \"nats://127.0.0.1:4222\"", false, true),
+        ("dispatch = \"tls://me:x@bus.example.org/?tag=gpu\"", false, true),
+        ("dispatch = \"none\"", false, true),
+        ("dispatch = \"\"", false, false),
+        ("dispatch = \"http://127.0.0.1\"", false, false),
+        ("dispatch = \"nats:127.0.0.1\"", false, false),
+        ("dispatch = \"nats://127.0.0.1/x\"", false, false),
+        ("dispatch = \"nats://127.0.0.1?tag=GPU\"", false, false),
+        ("dispatch = \"nats://127.0.0.1?tags=a\"", false, false),
+        ("dispatch = [\"nats://127.0.0.1\"]", false, false),
         ("[[model_facts]]\nwindow = 1", false, false),
         ("[[model_facts]]\nname = \"a\"\nwindw = 1", false, false),
     ];

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
+use super::dispatch::Dispatch;
 use super::sinks::Sink;
 use crate::contracts::ModelFacts;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub notify: Option<String>,
     /// Where events are sent.
     pub sinks: Vec<Sink>,
+    /// Where workers elsewhere take conversations from; `None` has them held in this process.
+    pub dispatch: Option<Dispatch>,
     /// Whether the terminal is rung when a run waits, or ends after a while.
     pub bell: bool,
 }
@@ -216,6 +219,7 @@ impl Default for Settings {
             model_facts: Vec::new(),
             notify: None,
             sinks: Vec::new(),
+            dispatch: None,
             bell: true,
         }
     }

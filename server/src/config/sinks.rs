@@ -4,12 +4,12 @@
 //! first word.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use url::Url;
 
 use super::error::{ConfigError, Location, closest};
+use super::plain::plain_fault;
 use super::value::{Node, Raw};
 use crate::contracts::{MAX_COMMAND_BYTES, MAX_SINKS};
 use crate::text;
@@ -26,9 +26,6 @@ const SCHEMES: [(&str, SinkKind); 7] = [
     ("nats", SinkKind::Nats),
     ("tls", SinkKind::Nats),
 ];
-
-/// The schemes that encrypt.
-const ENCRYPTED: [&str; 3] = ["https", "rediss", "tls"];
 
 /// Characters of a host or of a command's first word that are shown.
 const WIDEST: usize = 80;
@@ -82,23 +79,12 @@ impl Sink {
     /// connections.
     pub(super) fn plain_fault(&self, allowed: &[String]) -> Option<ConfigError> {
         let url = Url::parse(&self.target).ok().filter(|_| self.kind != SinkKind::Exec)?;
-        if ENCRYPTED.contains(&url.scheme()) {
-            return None;
-        }
-        let host = url.host_str().unwrap_or_default().to_lowercase();
-        let with_port = url.port_or_known_default().or(default_port(self.kind)).map(|port| format!("{host}:{port}"));
-        if is_loopback(&host) || allowed.iter().any(|named| *named == host || Some(named) == with_port.as_ref()) {
-            return None;
-        }
         let encrypted = match self.kind {
             SinkKind::Redis => "rediss://",
             SinkKind::Nats => "tls://",
             SinkKind::Http | SinkKind::Exec => "https://",
         };
-        let message = format!(
-            "sinks has {self}, where anyone on the way could read what is sent; use {encrypted}, or, where you trust that way, \
-             name the host in allow_http_hosts"
-        );
+        let message = plain_fault("sinks", &self.shown, encrypted, &url, default_port(self.kind), allowed)?;
         Some(ConfigError { place: self.place.clone(), setting: "sinks".to_owned(), message })
     }
 }
@@ -246,11 +232,6 @@ fn default_port(kind: SinkKind) -> Option<u16> {
         SinkKind::Nats => Some(4222),
         SinkKind::Http | SinkKind::Exec => None,
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_matches(['[', ']']);
-    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 fn kind_of(node: &Node) -> &'static str {

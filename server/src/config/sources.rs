@@ -12,9 +12,9 @@ pub const WORKSPACE_FILE: &str = "baton.toml";
 pub const USER_FILE: &str = "baton/config.toml";
 
 /// Variables with the prefix of settings that are none: the transcript of the `replay` provider, the log filter, how
-/// patient the network is, for slow model servers (and for tests of it), which keys the editor keeps, and the key that
-/// events are signed with.
-pub const NOT_SETTINGS: [&str; 7] = [
+/// patient the network is, for slow model servers (and for tests of it), which keys the editor keeps, the key that
+/// events are signed with, and the one that a run shares with workers.
+pub const NOT_SETTINGS: [&str; 8] = [
     "BATON_REPLAY",
     "BATON_LOG",
     "BATON_RETRY_BASE",
@@ -22,6 +22,7 @@ pub const NOT_SETTINGS: [&str; 7] = [
     "BATON_ANSWER_TIMEOUT",
     "BATON_EDITOR_KEYS",
     "BATON_SINK_KEY",
+    "BATON_BUS_KEY",
 ];
 
 /// What may hold settings, weakest first.
@@ -79,6 +80,8 @@ pub struct Overrides {
     pub models: Vec<(PhaseTier, String)>,
     /// `--budget`, in US dollars.
     pub budget_usd: Option<String>,
+    /// `--dispatch`; an empty one turns it off.
+    pub dispatch: Option<String>,
 }
 
 /// Every layer above the defaults.

@@ -1,6 +1,7 @@
 //! The table of settings: each with its default, its meaning, its kind and who may set it.
 
 use super::check::Check;
+use super::dispatch::Dispatch;
 use super::error::nearest;
 use super::kind::{Kind, PROVIDERS};
 use super::settings::{ApprovalMode, Checkpoint, Effort, ReviewValidation, SandboxMode, UserPhase};
@@ -61,7 +62,7 @@ pub fn near_settings(wrong: &str) -> Vec<&'static str> {
 /// The upper bound of a count that needs none.
 const UNBOUNDED: u64 = u32::MAX as u64;
 
-static TABLE: [Setting; 26] = [
+static TABLE: [Setting; 27] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
@@ -272,6 +273,13 @@ static TABLE: [Setting; 26] = [
         kind: Kind::Sinks { set: |settings, sinks: Vec<Sink>| settings.sinks = sinks },
     },
     Setting {
+        key: "dispatch",
+        default: "none",
+        doc: "The NATS server by which workers on other machines hold the agents' conversations; see server/docs/workers.md.",
+        scope: Scope::Users,
+        kind: Kind::Dispatch { set: |settings, dispatch: Option<Dispatch>| settings.dispatch = dispatch },
+    },
+    Setting {
         key: "bell",
         default: "on",
         doc: "Whether the terminal is rung, and shows a notification, when a run waits or ends after a while (on), or not (off).",
@@ -294,6 +302,11 @@ impl Setting {
     /// Whether it names a model.
     pub(super) fn is_model(&self) -> bool {
         matches!(self.kind, Kind::Model { .. })
+    }
+
+    /// Whether an empty variable turns it off. Of the others such a variable is none, for so a shell unsets it for one command.
+    pub(super) fn is_off_when_empty(&self) -> bool {
+        matches!(self.kind, Kind::Dispatch { .. })
     }
 
     /// The setting of this key.

@@ -62,6 +62,7 @@ fn effective(settings: &Settings, key: &str) -> String {
         model_facts,
         notify,
         sinks,
+        dispatch,
         bell,
     } = settings;
     match key {
@@ -89,6 +90,7 @@ fn effective(settings: &Settings, key: &str) -> String {
         "model_facts" => if model_facts.is_empty() { "none" } else { "some" }.to_owned(),
         "notify" => or_none(notify),
         "sinks" => if sinks.is_empty() { "none" } else { "some" }.to_owned(),
+        "dispatch" => or_none(&dispatch.as_ref().map(ToString::to_string)),
         "bell" => if *bell { "on" } else { "off" }.to_owned(),
         "phases" => if phases.is_empty() { "none" } else { "some" }.to_owned(),
         other => panic!("{other} stands in the table and not in the settings"),
@@ -185,6 +187,7 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         model_facts: vec![ModelFacts { name: "openai:gpt".to_owned(), window: Some(32_768), ..ModelFacts::default() }],
         notify: Some("notify-send Baton".to_owned()),
         sinks: Vec::new(),
+        dispatch: None,
         bell: false,
     };
     assert_eq!(loaded.settings, expected);
@@ -218,6 +221,7 @@ fn every_setting_that_is_no_list_has_a_variable() {
         ("BATON_EFFORT_POWERFUL", "low"),
         ("BATON_BELL", "off"),
         ("BATON_SINKS", "none"),
+        ("BATON_DISPATCH", "none"),
     ]))
     .unwrap();
     // A command is of the user's file alone.
@@ -352,6 +356,43 @@ fn what_is_about_the_users_own_machine_is_ignored_elsewhere_with_a_warning_at_it
         assert!(load(&user(wrong)).is_err(), "{wrong}");
     }
     assert_eq!(load(&user("notify = \"none\"")).unwrap().settings.notify, None);
+}
+
+#[test]
+fn only_the_user_names_a_broker_and_an_empty_variable_or_flag_turns_it_off() {
+    let own = "dispatch = \"tls://me:hunter2@bus.example.org?tag=gpu\"";
+    let of = |sources: &Sources| load(sources).unwrap().settings.dispatch.map(|dispatch| dispatch.shown().to_owned());
+    let with = |env: Option<&str>, flag: Option<&str>| {
+        let env = env.map(|value| vec![("BATON_DISPATCH".to_owned(), value.to_owned())]).unwrap_or_default();
+        let flags = Overrides { dispatch: flag.map(str::to_owned), ..Overrides::default() };
+        of(&Sources { user: users_file(own), env, flags, ..Sources::default() })
+    };
+    assert_eq!(with(None, None).as_deref(), Some("tls://bus.example.org"));
+    assert_eq!(with(Some("nats://127.0.0.1:1"), None).as_deref(), Some("nats://127.0.0.1:1"));
+    assert_eq!(with(Some("nats://127.0.0.1:1"), Some("nats://[::1]:2")).as_deref(), Some("nats://[::1]:2"));
+    assert_eq!(
+        (with(Some(""), None), with(Some("nats://127.0.0.1"), Some("")), with(None, Some("none"))),
+        (None, None, None)
+    );
+    let loaded = load(&user(own)).unwrap();
+    assert_eq!(loaded.value("dispatch"), "tls://bus.example.org?tag=gpu");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+    let mut elsewhere = workspace("# ours\ndispatch = \"nats://127.0.0.1/hunter2\"");
+    elsewhere.editor = Some(json!({ "dispatch": "nats://127.0.0.1" }));
+    refused(
+        &elsewhere,
+        expect![[r#"
+            baton.toml:2:12: dispatch cannot be set here: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml or by BATON_DISPATCH
+            editor setting baton.dispatch: dispatch cannot be set here: editor settings come merged with the workspace's, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml or by BATON_DISPATCH
+        "#]],
+    );
+    refused(
+        &user("dispatch = \"nats://me:hunter2@bus.example.org\""),
+        expect![[r#"
+            config.toml:1:12: dispatch has nats://bus.example.org, where anyone on the way could read what is sent; use tls://, or, where you trust that way, name the host in allow_http_hosts
+        "#]],
+    );
+    assert!(load(&user("dispatch = \"nats://bus.lan\"\nallow_http_hosts = [\"bus.lan\"]")).is_ok());
 }
 
 #[test]

@@ -8,23 +8,26 @@ use super::value::is_worth_masking;
 use crate::text::mask;
 
 /// Variables that hold a key, and what messages call it.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 6] = [
     ("ANTHROPIC_API_KEY", "key"),
     ("ANTHROPIC_AUTH_TOKEN", "token"),
     ("OPENAI_API_KEY", "key"),
     ("OLLAMA_API_KEY", "key"),
     ("BATON_SINK_KEY", "key"),
+    ("BATON_BUS_KEY", "key"),
 ];
 /// Variables that hold a provider's address, in which a password may stand.
 const ADDRESSES: [&str; 3] = ["ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "OLLAMA_HOST"];
-/// The addresses that events are sent to, with spaces between.
-const SINKS: &str = "BATON_SINKS";
+/// The addresses that events are sent to, with spaces between, and the one by which workers are reached.
+const BROKERS: [&str; 2] = ["BATON_SINKS", "BATON_DISPATCH"];
+/// The schemes of NATS, where a user without a password is a token.
+const NATS: [&str; 2] = ["nats", "tls"];
 /// Those of proxies, which the system writes in both ways.
 const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 
-/// The variables in which providers' keys stand, and those with their addresses, in which a password may stand.
+/// The variables in which keys stand, of providers and of brokers, and those with their addresses, in which a password may stand.
 pub fn provider_variables() -> impl Iterator<Item = &'static str> {
-    KEYS.into_iter().map(|(variable, _)| variable).chain(ADDRESSES)
+    KEYS.into_iter().map(|(variable, _)| variable).chain(ADDRESSES).chain(BROKERS)
 }
 
 /// Words in the name of a query's field that holds a secret.
@@ -55,9 +58,11 @@ impl Secrets {
                 add(bare(&value), format!("{word} in {variable}"));
             }
         }
-        for address in env(SINKS).iter().flat_map(|addresses| addresses.split_whitespace()) {
-            for secret in in_address(address) {
-                add(&secret, format!("password in {SINKS}"));
+        for variable in BROKERS {
+            for address in env(variable).iter().flat_map(|addresses| addresses.split_whitespace()) {
+                for secret in in_address(address) {
+                    add(&secret, format!("password in {variable}"));
+                }
             }
         }
         for variable in ADDRESSES.into_iter().chain(PROXIES) {
@@ -124,14 +129,15 @@ fn bare(value: &str) -> &str {
     }
 }
 
-/// The password in an address, and what its query holds under the name of a secret.
+/// The password in an address or the token in one of NATS, and what its query holds under the name of a secret.
 fn in_address(address: &str) -> Vec<String> {
     let address = bare(address);
     let url = if address.contains("://") { Url::parse(address) } else { Url::parse(&format!("http://{address}")) };
     let Ok(url) = url else { return Vec::new() };
     let is_secret = |name: &str| SECRET_FIELDS.iter().any(|word| name.to_ascii_lowercase().contains(word));
     let fields = url.query_pairs().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.into_owned());
-    url.password().map(decoded).into_iter().chain(fields).collect()
+    let token = (url.password().is_none() && NATS.contains(&url.scheme())).then(|| url.username());
+    url.password().or(token).map(decoded).into_iter().chain(fields).collect()
 }
 
 /// A text whose `%40` and the like are the bytes that they stand for.
@@ -222,9 +228,15 @@ mod tests {
             ("https_proxy", "me:pass%40word1@proxy.example:3128"),
             ("OPENAI_BASE_URL", "https://a.example/v1?api-key=query-key-1&api-version=2026-01-01"),
             ("ANTHROPIC_BASE_URL", "https://someone:hunter2-again@b.example"),
+            ("BATON_DISPATCH", "tls://bus-token-1@c.example?tag=graphics"),
+            ("BATON_SINKS", "exec:x nats://nobody-1:bus-password-1@d.example"),
+            ("BATON_BUS_KEY", "0123456789abcdef"),
         ]);
         let shown = secrets.masked("pass@word1 pass%40word1 query-key-1 hunter2-again proxy.example 2026-01-01");
         assert_eq!(shown.matches(crate::text::MASK).count(), 4, "{shown}");
+        let of_brokers = secrets.masked("bus-token-1 bus-password-1 0123456789abcdef graphics nobody-1");
+        assert_eq!(of_brokers.matches(crate::text::MASK).count(), 3, "{of_brokers}");
+        assert!(of_brokers.ends_with(" graphics nobody-1"), "{of_brokers}");
         assert!(shown.ends_with(" proxy.example 2026-01-01"), "{shown}");
     }
 

@@ -11,8 +11,7 @@ const KEY: &str = "BATON_SINK_KEY";
 /// What sinks of this workspace are given.
 pub(crate) fn sink_context(workspace: &Workspace) -> SinkContext {
     let own = config::environment().into_iter().map(|(name, _)| name);
-    // Addresses of sinks may hold passwords, and those of models too.
-    let keys = own.filter(|name| name.ends_with("_KEY") || name == "BATON_SINKS");
+    let keys = own.filter(|name| name.ends_with("_KEY"));
     SinkContext {
         folder: workspace.root().to_owned(),
         key: config::variable(KEY).filter(|key| !key.is_empty()),
