@@ -68,7 +68,7 @@ impl From<StartError> for Failure {
         let code = match &error {
             StartError::Usage(_) | StartError::StalePlan { .. } => USAGE,
             StartError::Model(error) if error.kind == ModelErrorKind::Settings => USAGE,
-            StartError::Model(_) => NO_CONCLUSION,
+            StartError::Model(_) | StartError::NoWorker(_) => NO_CONCLUSION,
             StartError::Memory(_) | StartError::Workspace(_) | StartError::Recover(_) | StartError::Publish(_) => {
                 FAILED
             }

@@ -1,4 +1,4 @@
-//! The flags by which models are chosen for one start, and what they may cost.
+//! The flags by which models are chosen for one start, what they may cost, and where they are asked.
 
 use clap::builder::PossibleValuesParser;
 
@@ -17,6 +17,10 @@ pub struct ModelArgs {
     /// What the workflow may cost, in US dollars, before it stops for you; in place of what settings say [default: 5]
     #[arg(long, value_name = "USD", allow_hyphen_values = true, value_parser = usd)]
     pub budget: Option<String>,
+    /// Have workers elsewhere hold the agents' conversations, by this NATS server, as in tls://nats.example.org, with
+    /// ?tag=NAME by workers with that tag; empty for none, whatever settings say. It needs BATON_BUS_KEY
+    #[arg(long, value_name = "URL")]
+    pub dispatch: Option<String>,
 }
 
 const TIERS: [PhaseTier; 3] = [PhaseTier::Fast, PhaseTier::Balanced, PhaseTier::Powerful];
@@ -28,6 +32,7 @@ impl ModelArgs {
             provider: self.provider.clone(),
             models: self.of_each_tier(),
             budget_usd: self.budget.clone(),
+            dispatch: self.dispatch.clone(),
             ..Overrides::default()
         }
     }
@@ -68,6 +73,22 @@ impl ModelArgs {
     /// `--budget` as it is written, with a space before it; empty where it is not given.
     pub(super) fn budget_words(&self) -> String {
         self.budget.as_ref().map(|usd| format!(" --budget {usd}")).unwrap_or_default()
+    }
+
+    /// `--dispatch` as a shell takes it, with a space before it; empty where it is not given. An address with a user is not
+    /// repeated, for a password may stand there.
+    pub(super) fn dispatch_words(&self) -> String {
+        match self.dispatch.as_deref().map(str::trim) {
+            None => String::new(),
+            Some("") => " --dispatch=".to_owned(),
+            Some(address) if address.chars().all(|c| c.is_ascii_alphanumeric() || "/.-:".contains(c)) => {
+                format!(" --dispatch {address}")
+            }
+            Some(address) if address.chars().all(|c| c.is_ascii_alphanumeric() || "/.-:[]?=".contains(c)) => {
+                format!(" --dispatch '{address}'")
+            }
+            Some(_) => " --dispatch URL".to_owned(),
+        }
     }
 }
 
@@ -132,14 +153,21 @@ mod tests {
             provider: Some("openai".to_owned()),
             models: vec![(Some(PhaseTier::Fast), "ollama:x".to_owned()), (None, "openai:y".to_owned())],
             budget: Some("7.5".to_owned()),
+            dispatch: Some("tls://me:hunter2@bus.example.org".to_owned()),
         };
+        assert_eq!(args.dispatch_words(), " --dispatch URL");
+        let dispatch =
+            |url: &str| ModelArgs { dispatch: Some(url.to_owned()), ..ModelArgs::default() }.dispatch_words();
+        assert_eq!(dispatch("tls://bus.example.org"), " --dispatch tls://bus.example.org");
+        assert_eq!(dispatch("nats://[::1]:1?tag=a"), " --dispatch 'nats://[::1]:1?tag=a'");
+        assert_eq!((dispatch("nats://h';id"), dispatch("")), (" --dispatch URL".to_owned(), " --dispatch=".to_owned()));
         assert_eq!(args.words(), " --provider openai --model fast=ollama:x --model openai:y");
         assert_eq!(args.budget_words(), " --budget 7.5");
         let of_tiers = args.overrides().models;
         let names: Vec<(&str, &str)> = of_tiers.iter().map(|(tier, id)| (tier.as_str(), id.as_str())).collect();
         assert_eq!(names, [("fast", "ollama:x"), ("balanced", "openai:y"), ("powerful", "openai:y")]);
         assert_eq!(ModelArgs::default().words(), "");
-        assert_eq!(ModelArgs::default().budget_words(), "");
+        assert_eq!((ModelArgs::default().budget_words(), ModelArgs::default().dispatch_words()), Default::default());
     }
 
     #[test]

@@ -150,9 +150,10 @@ pub(super) fn way_on_lines_after(status: Option<Status>) -> Vec<String> {
     status.map(|status| way_on_lines(&status.ways_on, columns())).unwrap_or_default()
 }
 
-/// Give the ways on the flags of this start: another run needs its models and its budget too, and every command the workspace.
+/// Give the ways on the flags of this start: another run needs its models, workers and budget too, and every command
+/// the workspace.
 pub(super) fn with_flags(ways: &mut [WayOn], models: &ModelArgs, workspace: Option<&Path>) {
-    let (chosen, budget) = (models.words(), models.budget_words());
+    let (chosen, budget) = (models.words() + &models.dispatch_words(), models.budget_words());
     let folder = workspace.map(|folder| format!(" --workspace {}", shell_word(&folder.to_string_lossy())));
     for cli in ways.iter_mut().filter_map(|way| way.cli.as_mut()).filter(|cli| cli.contains("baton ")) {
         // A way on that allows more has a budget of its own.

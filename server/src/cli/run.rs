@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -21,10 +21,11 @@ use super::output::{
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
 use super::reports::{Ending, Reports};
-use super::runtime::block_on;
+use super::runtime::{after, block_on};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
 use super::task;
+use super::workers;
 use crate::config::Settings;
 use crate::contracts::{BaseReview, Handoff, ReviewOutput, Usage, Verdict};
 use crate::memory::Store;
@@ -99,12 +100,13 @@ pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, notes, models }
 
 /// Start a run and show it until it ends. Answers with its id and its end.
 pub(super) async fn drive(
-    engine: Engine,
+    mut engine: Engine,
     request: Request,
     timeout: Option<Duration>,
     progress: Option<Arc<Progress>>,
 ) -> Result<(String, RunEnd), Failure> {
-    let mut stops = Stops::new()?;
+    let (mut stops, began) = (Stops::new()?, Instant::now());
+    workers::connect(&mut engine, &request.goal, timeout, &mut stops, progress.as_deref()).await?;
     let mut attention = progress.as_ref().and_then(|_| Attention::of_stderr(&engine.settings));
     let RunHandle { run, cancel, mut events, mut end, mut notices } = workflow::start(engine, request)?;
     let mut show = |event: &PhaseEvent| match &progress {
@@ -125,7 +127,8 @@ pub(super) async fn drive(
             progress.suspend(|| tell(why));
         }
     };
-    let (timed_out, reader_left) = (after(timeout), reader_left());
+    let left = timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
+    let (timed_out, reader_left) = (after(left), reader_left());
     tokio::pin!(timed_out, reader_left);
     let (mut timer_runs, mut is_read, mut unwritten, mut ran_out) = (true, true, None, false);
     let ended = loop {
@@ -203,14 +206,6 @@ fn with_cause(mut ended: RunEnd, stopped_by: Option<&str>, ran_out: Option<Durat
         ended.message = format!("Stopped {by}{rest}");
     }
     ended
-}
-
-/// Returns after this time; without one never.
-async fn after(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => tokio::time::sleep(timeout).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Prints how a run ended, and the ways on.

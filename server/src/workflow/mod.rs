@@ -55,7 +55,7 @@ pub use run::question::{Approver, CheckAnswer, FaultyGate, Gate, GateAnswer, Gat
 pub use run::question::{GateContent, PreviousVersion, TierModel};
 pub use start::cancel::{CancelRequest, request_cancel};
 pub use start::engine::{Engine, models, open, open_store};
-pub use start::launch::{RunHandle, start};
+pub use start::launch::{RunHandle, needs_model, start};
 pub use start::memory_dir::check_memory_dir;
 pub use start::notify::Notices;
 pub use start::reset::reset;

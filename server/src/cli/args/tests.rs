@@ -21,7 +21,8 @@ fn the_declaration_holds_together() {
 #[test]
 fn run_takes_all_its_flags() {
     let args = run("baton run --task Fix --phase implement --only T1,T3 --auto-approve --provider ollama \
-                    --model fast=ollama:a --model powerful=openai:b:c --budget 7 --timeout 1h30m --json");
+                    --model fast=ollama:a --model powerful=openai:b:c --budget 7 --dispatch nats://127.0.0.1 \
+                    --timeout 1h30m --json");
     let expected = RunArgs {
         words: None,
         task: Some("Fix".to_owned()),
@@ -39,6 +40,7 @@ fn run_takes_all_its_flags() {
                 (Some(PhaseTier::Powerful), "openai:b:c".to_owned()),
             ],
             budget: Some("7".to_owned()),
+            dispatch: Some("nats://127.0.0.1".to_owned()),
         },
         timeout: Some(Duration::from_secs(5400)),
         json: true,
@@ -123,6 +125,9 @@ fn the_other_subcommands_are_there() {
     let prepare = Some(Some("a".into()));
     assert_eq!(command("baton demo --prepare a"), Command::Demo(DemoArgs { prepare }));
     assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));
+    let tags = vec!["a".to_owned(), "b".to_owned()];
+    let worker = WorkerArgs { nats: Some("nats://h".to_owned()), slots: 4, tags, name: Some("x_1".to_owned()) };
+    assert_eq!(command("baton worker --nats nats://h --slots 4 --tags a,b --name x_1"), Command::Worker(worker));
     let handoffs = phases().handoffs();
     for name in handoffs.schemas().iter().map(|schema| schema.name).chain(["settings", "user-settings"]) {
         let line = format!("baton schema {name}");

@@ -13,3 +13,4 @@ pub(crate) mod runs;
 mod save_notices;
 pub(crate) mod start;
 pub(crate) mod ways_on;
+mod workers;

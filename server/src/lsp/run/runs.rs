@@ -17,6 +17,7 @@ use super::phase_feed::PhaseFeed;
 use super::progress::Progress;
 use super::save_notices::SaveNotices;
 use super::start::Start;
+use super::workers;
 use crate::config::{self, ApprovalMode};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::{Files, blocking, detached, editor_services, task_file};
@@ -24,8 +25,8 @@ use crate::lsp::folder::Folder;
 use crate::lsp::folder::current_run::CurrentRun;
 use crate::lsp::wire::window;
 use crate::workflow::{
-    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Notices, Outcome, PhaseEvent, Request, RunEnd, RunHandle,
-    WayOn,
+    self, Editor, Engine, EventPhase, EventStatus, Goal, IMPLEMENT, Notices, Outcome, PhaseEvent, Request, RunEnd,
+    RunHandle, WayOn,
 };
 
 /// How often the progress shows the time while nothing else happens.
@@ -63,12 +64,22 @@ async fn begin(folder: Arc<Folder>, start: Start) -> Result<String, Refused> {
     let gate = EditorGate::new(&folder, files.clone(), gate_events);
     let editor = editor_services::editor(&folder.client, folder.capabilities, &folder.path);
     let (of_run, how) = (files.clone(), start.clone());
-    let handle = blocking(move || start_engine(&path, of_run, gate, editor, how)).await;
-    if let Err(Refused::NoTask(task)) = &handle {
+    let opened = blocking(move || open_engine(&path, of_run, gate, editor, how)).await;
+    if let Err(Refused::NoTask(task)) = &opened {
         let message = format!("Baton: write the task to {}, save it, and start again.", task.display());
         window::open_or_show_message(&folder.client, folder.capabilities.show_document, task, None, message);
     }
-    let handle = handle?;
+    let Opened { mut engine, request, needs_workers } = opened?;
+    if needs_workers {
+        // Meanwhile whatever asks for the current run goes on.
+        drop(current);
+        workers::connect(&folder, &mut engine).await?;
+        current = folder.current.lock().await;
+        if let Some(current) = &*current {
+            return Err(Refused::RunActive(current.run.clone()));
+        }
+    }
+    let handle = blocking(move || Ok(workflow::start(engine, request)?)).await?;
     let run = handle.run.clone();
     let over = CancellationToken::new();
     *current = Some(CurrentRun { run: run.clone(), cancel: handle.cancel.clone(), over: over.clone() });
@@ -211,13 +222,14 @@ async fn planned_tasks(files: Files) -> usize {
     tasks.await.unwrap_or_default()
 }
 
-fn start_engine(
-    path: &Path,
-    files: Files,
-    gate: EditorGate,
-    editor: Editor,
-    start: Start,
-) -> Result<RunHandle, Refused> {
+/// What a run is started with.
+struct Opened {
+    engine: Engine,
+    request: Request,
+    needs_workers: bool,
+}
+
+fn open_engine(path: &Path, files: Files, gate: EditorGate, editor: Editor, start: Start) -> Result<Opened, Refused> {
     let Start { goal, approval } = start;
     if goal.task().is_some_and(|task| task.trim().is_empty()) {
         return Err(Refused::EmptyTask);
@@ -232,7 +244,8 @@ fn start_engine(
     }
     let request = Request { goal, auto_approve: approval == Some(ApprovalMode::Auto) };
     let engine = workflow::open(workspace, settings, &config::variable, Arc::new(gate), editor, table)?;
-    Ok(workflow::start(engine, request)?)
+    let needs_workers = workers::are_needed(&engine, &request.goal)?;
+    Ok(Opened { engine, request, needs_workers })
 }
 
 fn run_outcome(ended: Result<RunEnd, JoinError>, ways_on: Vec<WayOn>) -> RunOutcome {

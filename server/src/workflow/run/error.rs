@@ -54,6 +54,9 @@ pub enum StartError {
     /// No model to work with.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The workers who are to hold the conversations cannot be reached, or there is none; the message says what to do.
+    #[error("{0}")]
+    NoWorker(String),
 }
 
 impl From<PhaseError> for StartError {

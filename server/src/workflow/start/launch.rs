@@ -113,6 +113,25 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     Ok(RunHandle { run: named, cancel, events, end, notices: Notices { warnings, give_up } })
 }
 
+/// Whether a start asks models, as things stand. Nothing is changed and no lock is taken.
+///
+/// # Errors
+/// Where the goal cannot begin as things stand; what else is in its way, [`start`] tells.
+pub fn needs_model(engine: &Engine, goal: &Goal) -> Result<bool, StartError> {
+    let Engine { workspace, store, settings, phases, .. } = engine;
+    let policy = Policy::of(settings, phases);
+    let of =
+        |memory: &Memory| Beginning::of(goal, &StartContext { workspace, store, memory }, &policy, Timestamp::now());
+    if !store.exists() {
+        return Ok(of(&Memory::default())?.needs_model);
+    }
+    match store.inspect() {
+        Ok((memory, faults)) if faults.is_empty() => Ok(of(&memory)?.needs_model),
+        // Whether the goal can do with the faults, the start tells.
+        _ => Ok(true),
+    }
+}
+
 /// Lock the memory folder, repair what a killed run left, and do what the goal needs before the first step.
 fn prepare(engine: &Engine, goal: Goal, policy: &Policy) -> Result<Prepared, StartError> {
     let now = Timestamp::now();

@@ -1,0 +1,33 @@
+//! Has the conversations of a run held by workers elsewhere, where the user's settings say so.
+
+use tower_lsp::lsp_types::MessageType;
+
+use crate::config;
+use crate::lsp::files::refused::Refused;
+use crate::lsp::folder::Folder;
+use crate::lsp::wire::window;
+use crate::text;
+use crate::workflow::{self, Engine, Goal};
+
+/// Whether a run with this goal asks workers.
+///
+/// # Errors
+/// When the goal cannot begin.
+pub(super) fn are_needed(engine: &Engine, goal: &Goal) -> Result<bool, Refused> {
+    Ok(engine.settings.dispatch.is_some() && workflow::needs_model(engine, goal)?)
+}
+
+/// Find the workers. That may take half a minute: whatever a person should know of it is shown.
+///
+/// # Errors
+/// When there is no key, the broker cannot be reached, no worker is there, or the editor leaves. Nothing was changed then.
+pub(super) async fn connect(folder: &Folder, engine: &mut Engine) -> Result<(), Refused> {
+    let told = |line: &str| {
+        let message = format!("Baton: {}", text::safe_line(line));
+        window::show_message(&folder.client, MessageType::INFO, message);
+    };
+    tokio::select! {
+        connected = workflow::connect_dispatch(engine, &config::variable, &told) => Ok(connected?),
+        () = folder.client.gone() => Err(Refused::Usage("the editor is gone".to_owned())),
+    }
+}
