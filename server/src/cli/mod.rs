@@ -53,6 +53,8 @@ mod task;
 mod tell;
 mod trust;
 mod watching;
+mod worker;
+mod workers;
 mod workflow_commands;
 
 use std::process::ExitCode;
@@ -108,6 +110,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Demo(args) => demo::demo(table, args),
         Command::Completions(args) => completions::completions(&phases, args.shell),
         Command::Man(args) => man::man(&phases, args.dir.as_deref()),
+        Command::Worker(args) => worker::worker(table, args),
         Command::Lsp(_) => lsp::lsp(&start),
     };
     notices::wait();

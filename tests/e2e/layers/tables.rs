@@ -120,7 +120,7 @@ pub(super) const ROOMS: [Room; 14] = [
             ("contracts", "handoffs and their schemas"),
             ("lsp", "`baton lsp` starts it"),
             ("memory", "a folder's state"),
-            ("models", "the demo's recorded run"),
+            ("models", "the demo's recorded run, and what models a worker has"),
             ("text", "text made safe to show"),
             ("workflow", "the engine"),
             ("workspace", "the folder to work in"),

@@ -1,6 +1,7 @@
 //! What `baton` understands: subcommands, their flags and their help.
 
 mod state;
+mod worker;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use self::state::{CompletionsArgs, ConfigArgs, EventsArgs, ManArgs, StatusArgs};
+pub use self::worker::WorkerArgs;
 use super::last_line;
 use super::model_args::ModelArgs;
 use super::report_args::{BaselineArgs, ReportArgs};
@@ -107,6 +109,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them to a folder
     Man(ManArgs),
+    /// Hold agents' conversations for runs on other machines, with the models and the keys of this one
+    Worker(WorkerArgs),
     /// Serve an editor: the language server, on standard input and output
     Lsp(LspArgs),
 }
