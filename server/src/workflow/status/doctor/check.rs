@@ -9,7 +9,7 @@ use crate::models::ModelError;
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `binary`, `workspace`, `memory`, `git`, `sandbox`, `checks`, `settings`, `prompts`, `models`, `key`, `endpoint`, `models.fast` and so
+    /// `binary`, `workspace`, `memory`, `git`, `sandbox`, `checks`, `settings`, `prompts`, `models`, `dispatch`, `key`, `endpoint`, `models.fast` and so
     /// on.
     pub name: &'static str,
     /// How it stands.

@@ -2,6 +2,7 @@
 
 mod check;
 mod checks;
+mod dispatch;
 mod files;
 mod keys;
 mod models;
@@ -84,6 +85,10 @@ pub async fn doctor(
     if faulty_settings {
         let message = "not looked at: which models are meant stands in the settings, and those are faulty";
         checks.push(Check::new("models", CheckStatus::Warning, message).with_fix("Fix the settings first."));
+    } else if let Some(broker) = &effective.dispatch {
+        // The models are those of the workers.
+        checks.extend(dispatch::check_dispatch(broker, env).await);
+        checks.extend(keys::check_keys(env, &checks));
     } else {
         match models(&effective, env, editor) {
             Ok(models) => {
