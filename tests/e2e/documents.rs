@@ -11,7 +11,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use crate::support::editors::in_repository;
 
 /// Beside those in `docs`.
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -20,6 +20,7 @@ const DOCUMENTS: [&str; 9] = [
     "editors/vscode/README.md",
     "examples/ci/README.md",
     "server/ARCHITECTURE.md",
+    "server/docs/workers.md",
     "tests/fixtures/memory-0.1.0/README.md",
 ];
 
