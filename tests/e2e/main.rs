@@ -19,6 +19,7 @@ mod costs;
 mod criteria;
 mod demo;
 mod diff;
+mod dispatch;
 mod doctor;
 mod documents;
 mod emacs;
