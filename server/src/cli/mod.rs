@@ -110,7 +110,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Demo(args) => demo::demo(table, args),
         Command::Completions(args) => completions::completions(&phases, args.shell),
         Command::Man(args) => man::man(&phases, args.dir.as_deref()),
-        Command::Worker(args) => worker::worker(table, args),
+        Command::Worker(args) => worker::worker(args),
         Command::Lsp(_) => lsp::lsp(&start),
     };
     notices::wait();

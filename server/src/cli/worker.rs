@@ -11,7 +11,7 @@ use super::signals::{Stop, Stops};
 use crate::config::{self, Dispatch, Settings};
 use crate::models::{Models, Tier};
 use crate::text;
-use crate::workflow::{self, Editor, Table, WorkerFault, WorkerOptions};
+use crate::workflow::{self, Editor, WorkerFault, WorkerOptions};
 
 /// The variable with the key that runs and workers share.
 const KEY: &str = "BATON_BUS_KEY";
@@ -21,7 +21,7 @@ const NO_KEY: &str = "BATON_BUS_KEY is not set. Make a key by `openssl rand -hex
                       --dispatch` is started: by it a worker knows whose work it takes, and a run whose answers";
 
 /// Serve until it is asked to stop.
-pub(super) fn worker(table: &'static Table, args: WorkerArgs) -> Result<u8, Failure> {
+pub(super) fn worker(args: WorkerArgs) -> Result<u8, Failure> {
     if !cfg!(feature = "nats") {
         return Err(Failure::usage("this baton was built without NATS, and workers need it; take one with it"));
     }
@@ -43,7 +43,7 @@ pub(super) fn worker(table: &'static Table, args: WorkerArgs) -> Result<u8, Fail
     let (name, slots) = (args.name.unwrap_or_else(default_name), usize::from(args.slots));
     tell(&first_line(&name, &broker, slots, &tags, &models));
     let address = broker.address().to_owned();
-    let options = WorkerOptions { address, key, slots, tags, name, settings, table };
+    let options = WorkerOptions { address, key, slots, tags, name, settings };
     match block_on(serve(options))?? {
         Ok(()) => Ok(0),
         Err(WorkerFault::Usage(message)) => Err(Failure::usage(message)),

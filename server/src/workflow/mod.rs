@@ -31,6 +31,7 @@ pub use changes::unverified::{moved_seals, trust_moved, unverified};
 pub use decide::accept::is_accepted;
 pub use decide::dismiss::{dismiss_issues, restore_issues};
 pub use decide::next::{FixScope, Next, RepairScope, next_phase};
+pub use dispatch::{WorkerFault, WorkerOptions, WorkerSeen, connect_dispatch, look_at_workers, serve_worker};
 pub use gate::answer::{Answer, Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use gate::checks::{ChecksAnswered, WaitingChecks, answer_checks, waiting_checks};
 pub use gate::content::{GateSources, show_plan};

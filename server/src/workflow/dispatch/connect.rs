@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::coordinator::AtWorkers;
+use super::faces::WorkerSeen;
 use super::job::{Announcement, PROTOCOL};
 use super::times::times;
 use crate::bus::{Broker, BrokerFault, BusKey};
@@ -44,10 +45,10 @@ pub async fn connect_dispatch(
     let broker = Broker::connect_with(dispatch.address(), key, "baton", times).await;
     let broker = broker.map_err(|fault| no_conclusion(&shown, &fault))?;
     broker.prepare().await.map_err(|fault| no_conclusion(&shown, &fault))?;
-    let workers = wait_for_workers(&broker, &shown, dispatch.tag(), tell).await?;
+    let workers = wait_for_workers(&broker, &shown, dispatch.tag.as_deref(), tell).await?;
     let model = |tier: Tier| model_of(&workers, tier, &shown);
     engine.models = Ok(Models::elsewhere(model, engine.settings.model_facts.clone(), env));
-    let (tag, silence) = (dispatch.tag().map(str::to_owned), times.ack_wait * SILENCES);
+    let (tag, silence) = (dispatch.tag.clone(), times.ack_wait * SILENCES);
     engine.dispatcher = Arc::new(AtWorkers::new(broker, shown, tag, silence));
     Ok(())
 }
@@ -125,27 +126,6 @@ fn model_of(workers: &[Announcement], tier: Tier, shown: &str) -> ModelElsewhere
     ModelElsewhere { id: first.id.clone(), account, limits }
 }
 
-/// A worker as it announces itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WorkerSeen {
-    /// Its name.
-    pub name: String,
-    /// The version of its program.
-    pub version: String,
-    /// The version of the protocol that it speaks.
-    pub protocol: u32,
-    /// Whether that is this program's.
-    pub is_same_protocol: bool,
-    /// Conversations that it holds at once.
-    pub slots: usize,
-    /// Those it holds now.
-    pub busy: usize,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// Its models: tier, `provider:name`, on whose account.
-    pub models: Vec<(String, String, String)>,
-}
-
 /// The workers at a broker.
 ///
 /// # Errors
@@ -167,7 +147,11 @@ pub async fn look_at_workers(address: &str, key: &str) -> Result<Vec<WorkerSeen>
         slots: worker.slots,
         busy: worker.busy,
         tags: worker.tags,
-        models: worker.models.into_iter().map(|model| (model.tier.as_str().to_owned(), model.id, model.account)).collect(),
+        models: worker
+            .models
+            .into_iter()
+            .map(|model| (model.tier.as_str().to_owned(), model.id, model.account))
+            .collect(),
     };
     Ok(all.iter().filter_map(|(_, body)| serde_json::from_slice(body).ok()).map(seen).collect())
 }

@@ -9,6 +9,7 @@
 mod connect;
 #[cfg(feature = "nats")]
 mod coordinator;
+mod faces;
 #[cfg(feature = "nats")]
 mod holding;
 #[cfg(feature = "nats")]
@@ -17,10 +18,15 @@ mod job;
 mod log_state;
 #[cfg(feature = "nats")]
 mod times;
+#[cfg(not(feature = "nats"))]
+mod without;
 #[cfg(feature = "nats")]
 mod worker;
 
 #[cfg(feature = "nats")]
-pub use connect::{WorkerSeen, connect_dispatch, look_at_workers};
+pub use connect::{connect_dispatch, look_at_workers};
+pub use faces::{WorkerFault, WorkerOptions, WorkerSeen};
+#[cfg(not(feature = "nats"))]
+pub use without::{connect_dispatch, look_at_workers, serve_worker};
 #[cfg(feature = "nats")]
-pub use worker::{WorkerFault, WorkerOptions, serve_worker};
+pub use worker::serve_worker;

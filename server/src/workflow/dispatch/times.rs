@@ -15,9 +15,8 @@ const SHORTEST: Duration = Duration::from_millis(500);
 /// When the variable holds no time, in words.
 pub(super) fn times(env: &dyn Fn(&str) -> Option<String>) -> Result<BrokerTimes, String> {
     let Some(text) = env(ACK_WAIT).filter(|text| !text.trim().is_empty()) else { return Ok(BrokerTimes::default()) };
-    let ack_wait = humantime::parse_duration(text.trim()).map_err(|_| {
-        format!("{ACK_WAIT} is {text:?}, which is no time; write one such as 30s, or leave it unset")
-    })?;
+    let ack_wait = humantime::parse_duration(text.trim())
+        .map_err(|_| format!("{ACK_WAIT} is {text:?}, which is no time; write one such as 30s, or leave it unset"))?;
     let ack_wait = ack_wait.max(SHORTEST);
     Ok(BrokerTimes { ack_wait, presence: ack_wait.max(Duration::from_secs(3)) })
 }

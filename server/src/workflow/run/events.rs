@@ -207,6 +207,7 @@ impl NewEvent {
 
 impl Bus {
     /// The id of the workflow.
+    #[cfg(feature = "nats")]
     pub(crate) fn workflow(&self) -> &str {
         &self.workflow
     }

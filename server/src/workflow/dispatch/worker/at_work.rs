@@ -55,13 +55,10 @@ async fn settle(worker: &Arc<Worker>, offered: &Offered, ending: CancellationTok
     };
     let words = job.words();
     let log = worker.broker.log(&job.workflow, &job.job);
-    let mut state = LogState::default();
-    let claim = loop {
+    let (claim, state) = loop {
+        let mut state = LogState::default();
         match log.read().await {
-            Ok(all) => {
-                state = LogState::default();
-                all.into_iter().for_each(|read| take(&mut state, read));
-            }
+            Ok(all) => all.into_iter().for_each(|read| take(&mut state, read)),
             Err(BrokerFault::Lost { .. }) => return Settled::Left,
             Err(fault) => {
                 worker.tell(&format!("{words}: {fault}"));
@@ -82,7 +79,7 @@ async fn settle(worker: &Arc<Worker>, offered: &Offered, ending: CancellationTok
         match log.append(state.last, &body).await {
             Ok(seq) => {
                 state.take(seq, entry);
-                break seq;
+                break (seq, state);
             }
             Err(AppendFault::Behind) => {}
             Err(AppendFault::Fault(BrokerFault::Lost { .. })) => return Settled::Left,
@@ -156,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_job_of_another_protocol_is_known_as_one() {
-        let (protocol, words) = parsed(&serde_json::to_vec(&json!({ "protocol": 9, "workflow": "w" })).unwrap()).unwrap_err();
+        let (protocol, words) =
+            parsed(&serde_json::to_vec(&json!({ "protocol": 9, "workflow": "w" })).unwrap()).unwrap_err();
         assert_eq!((protocol, words.as_str()), (Some(9), "a job of workflow w"));
         assert_eq!(parsed(b"no json").unwrap_err().0, None);
     }

@@ -81,7 +81,8 @@ impl ChecksHere {
         let sandbox = self.sandbox.get_or_init(find).await;
         let _slot = self.slots.acquire().await.map_err(|error| error.to_string())?;
         #[expect(clippy::disallowed_methods, reason = "the worker's own folder")]
-        let log = std::fs::File::create(self.folder.join(format!("check-{number}.log"))).map_err(|error| error.to_string())?;
+        let log = std::fs::File::create(self.folder.join(format!("check-{number}.log")))
+            .map_err(|error| error.to_string())?;
         let job = Job {
             command: check.command.clone(),
             timeout: Duration::from_secs(check.timeout_s),

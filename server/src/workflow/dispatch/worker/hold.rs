@@ -92,12 +92,8 @@ async fn prepare(
     claim: u64,
     ending: &CancellationToken,
 ) -> Result<Prepared, NotPrepared> {
-    let fault = |log: JobLog, state: LogState, why: String| NotPrepared {
-        log,
-        state,
-        why,
-        settled: Settled::GivenBack(LATER),
-    };
+    let fault =
+        |log: JobLog, state: LogState, why: String| NotPrepared { log, state, why, settled: Settled::GivenBack(LATER) };
     let Some(work) = state.work.take() else { return Err(fault(log, state, "its log is not there".to_owned())) };
     let folder = match worker.folder() {
         Ok(folder) => folder,
@@ -106,7 +102,8 @@ async fn prepare(
     let workspace = match put_in_place(&worker.broker, job.tree.as_deref(), folder.path(), &worker.blobs).await {
         Ok(workspace) => workspace,
         Err(TreeFault::Broker(error)) => {
-            let settled = if matches!(error, BrokerFault::Lost { .. }) { Settled::Left } else { Settled::GivenBack(LATER) };
+            let settled =
+                if matches!(error, BrokerFault::Lost { .. }) { Settled::Left } else { Settled::GivenBack(LATER) };
             return Err(NotPrepared { log, state, why: format!("its tree cannot be had: {error}"), settled });
         }
         Err(TreeFault::Here(why)) => return Err(fault(log, state, why)),
@@ -122,8 +119,16 @@ async fn prepare(
         Err(error) => return Err(fault(log, state, format!("its journal cannot be opened: {error}"))),
     };
     let about = (work.brief.agent.clone(), Arc::clone(&context.tells));
-    let session =
-        Session::new(worker.broker.clone(), log, claim, state, (stop, ending.clone()), about, toolbox.clone(), Arc::clone(&tried));
+    let session = Session::new(
+        worker.broker.clone(),
+        log,
+        claim,
+        state,
+        (stop, ending.clone()),
+        about,
+        toolbox.clone(),
+        Arc::clone(&tried),
+    );
     session.tell_all();
     Ok(Prepared { session, work, context, toolbox, _folder: folder })
 }
@@ -185,7 +190,8 @@ fn context(
     let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority())?;
     let lines = work.recorded.iter().chain(state.lines.iter().map(|(_, line)| line)).cloned();
     // What was spent of this attempt's part before this worker took it over.
-    let spent: Vec<Usage> = state.lines.iter().skip(state.lines_before).filter_map(|(_, line)| usage_of(line)).collect();
+    let spent: Vec<Usage> =
+        state.lines.iter().skip(state.lines_before).filter_map(|(_, line)| usage_of(line)).collect();
     let budget = Budget::new(job.budget, &spent, Arc::clone(&worker.models.catalog));
     let tells = Tells::elsewhere(&dir, &work.run)?;
     for (id, text) in &state.told {
@@ -226,7 +232,8 @@ async fn converse_here(
         let mut last = Instant::now().checked_sub(DOING);
         while let Some(activity) = done.recv().await {
             // Of what comes all the time, now and then is enough.
-            let is_frequent = matches!(&activity, Activity::Model(TurnProgress::Output { .. } | TurnProgress::Unanswered { .. }));
+            let is_frequent =
+                matches!(&activity, Activity::Model(TurnProgress::Output { .. } | TurnProgress::Unanswered { .. }));
             if is_frequent && last.is_some_and(|last| last.elapsed() < DOING) {
                 continue;
             }
@@ -272,7 +279,10 @@ async fn settle(session: &Session, ended: Result<(), AgentError>) -> (Settled, S
         Some(Stopped::Orphaned) => {
             let entry = Entry::GivenBack { claim: session.claim(), why: "its coordinator does not answer".to_owned() };
             let _ = session.append_last(entry).await;
-            return (Settled::Done, "put aside: its coordinator does not answer; it takes the work up when it resumes".to_owned());
+            return (
+                Settled::Done,
+                "put aside: its coordinator does not answer; it takes the work up when it resumes".to_owned(),
+            );
         }
         Some(Stopped::Ending) => {
             return give_back("the worker ends".to_owned(), Duration::ZERO).await;

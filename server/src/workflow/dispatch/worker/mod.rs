@@ -9,4 +9,4 @@ mod serve;
 mod session;
 mod tree;
 
-pub use serve::{WorkerFault, WorkerOptions, serve_worker};
+pub use serve::serve_worker;

@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::at_work::work;
 use crate::bus::{Broker, BrokerFault, BrokerTimes, BusKey};
-use crate::config::{self, Settings};
+use crate::config;
 use crate::models::{Models, Tier};
 use crate::text::count;
 use crate::workflow::checks::sandbox::wish;
+use crate::workflow::dispatch::faces::{WorkerFault, WorkerOptions};
 use crate::workflow::dispatch::job::{AnnouncedModel, Announcement, PROTOCOL};
 use crate::workflow::dispatch::times::times;
 use crate::workflow::run::editor::Editor;
@@ -29,33 +30,6 @@ const ROUND: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long the models may take to say what they take.
 const LIMITS: Duration = Duration::from_secs(10);
-
-/// What a worker is.
-pub struct WorkerOptions {
-    /// The broker's address.
-    pub address: String,
-    /// The key that it shares with coordinators.
-    pub key: String,
-    /// Conversations that it holds at once.
-    pub slots: usize,
-    /// What it is fit for.
-    pub tags: Vec<String>,
-    /// Its name.
-    pub name: String,
-    /// The user's own settings.
-    pub settings: Settings,
-}
-
-/// Why a worker cannot serve.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerFault {
-    /// What it was started with makes no sense.
-    #[error("{0}")]
-    Usage(String),
-    /// The broker cannot be reached, or refuses.
-    #[error("{0}")]
-    Unreachable(String),
-}
 
 /// A worker at a broker.
 pub(super) struct Worker {
@@ -200,7 +174,8 @@ async fn open(options: WorkerOptions, told: mpsc::UnboundedSender<String>) -> Re
     let models = engine::models(&settings, &config::variable, &Editor::default());
     let models = models.map_err(|error| WorkerFault::Usage(error.to_string()))?;
     let times = times(&config::variable).map_err(WorkerFault::Usage)?;
-    let folder = config::cache_folder().ok_or_else(|| WorkerFault::Usage("there is no home folder: set XDG_CACHE_HOME".to_owned()));
+    let folder = config::cache_folder()
+        .ok_or_else(|| WorkerFault::Usage("there is no home folder: set XDG_CACHE_HOME".to_owned()));
     let folder = folder?.join("worker");
     let unusable = |error: &dyn std::fmt::Display| WorkerFault::Usage(format!("{}: {error}", folder.display()));
     let blobs = BlobCache::open(&folder.join("files"), MOST_KEPT).map_err(|error| unusable(&error))?;
