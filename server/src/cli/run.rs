@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -105,8 +105,8 @@ pub(super) async fn drive(
     timeout: Option<Duration>,
     progress: Option<Arc<Progress>>,
 ) -> Result<(String, RunEnd), Failure> {
-    let (mut stops, began) = (Stops::new()?, Instant::now());
-    workers::connect(&mut engine, &request.goal, timeout, &mut stops, progress.as_deref()).await?;
+    let mut stops = Stops::new()?;
+    let left = workers::connect(&mut engine, &request.goal, timeout, &mut stops, progress.as_deref()).await?;
     let mut attention = progress.as_ref().and_then(|_| Attention::of_stderr(&engine.settings));
     let RunHandle { run, cancel, mut events, mut end, mut notices } = workflow::start(engine, request)?;
     let mut show = |event: &PhaseEvent| match &progress {
@@ -127,7 +127,6 @@ pub(super) async fn drive(
             progress.suspend(|| tell(why));
         }
     };
-    let left = timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
     let (timed_out, reader_left) = (after(left), reader_left());
     tokio::pin!(timed_out, reader_left);
     let (mut timer_runs, mut is_read, mut unwritten, mut ran_out) = (true, true, None, false);

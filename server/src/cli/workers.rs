@@ -1,6 +1,6 @@
 //! Has the conversations of a run held by workers elsewhere, where the settings say so.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::failure::{CANCELLED, Failure};
 use super::output::tell;
@@ -12,7 +12,7 @@ use crate::text;
 use crate::workflow::{self, Engine, Goal};
 
 /// Find the workers for a run with this goal, where it asks models. It is given up at the first request to stop, and after
-/// `timeout`.
+/// `timeout`, of which what is left comes back.
 ///
 /// # Errors
 /// When there is no key, the broker cannot be reached, no worker is there, or it is given up. Nothing was changed then.
@@ -22,9 +22,10 @@ pub(super) async fn connect(
     timeout: Option<Duration>,
     stops: &mut Stops,
     progress: Option<&Progress>,
-) -> Result<(), Failure> {
+) -> Result<Option<Duration>, Failure> {
+    let began = Instant::now();
     if engine.settings.dispatch.is_none() || !workflow::needs_model(engine, goal)? {
-        return Ok(());
+        return Ok(timeout);
     }
     let told = |line: &str| {
         let line = text::safe_line(line);
@@ -36,8 +37,9 @@ pub(super) async fn connect(
     let given_up =
         |by: &str| Failure::new(CANCELLED, format!("stopped {by} before a worker was found; nothing was changed"));
     tokio::select! {
-        connected = workflow::connect_dispatch(engine, &config::variable, &told) => Ok(connected?),
-        _ = stops.next() => Err(given_up("by a signal")),
-        () = after(timeout) => Err(given_up("by --timeout")),
+        connected = workflow::connect_dispatch(engine, &config::variable, &told) => connected?,
+        _ = stops.next() => return Err(given_up("by a signal")),
+        () = after(timeout) => return Err(given_up("by --timeout")),
     }
+    Ok(timeout.map(|timeout| timeout.saturating_sub(began.elapsed())))
 }
