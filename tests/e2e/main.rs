@@ -42,6 +42,7 @@ mod kill;
 mod kill_everywhere;
 mod last_version;
 mod layers;
+mod links;
 mod lsp_actions;
 mod lsp_cancel;
 mod lsp_commands;

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "the benches use a part of it, and some of that alone")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
+#[cfg(unix)]
+pub mod broker;
 pub mod check;
 #[cfg(unix)]
 pub mod editors;

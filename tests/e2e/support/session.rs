@@ -403,6 +403,12 @@ impl Running {
         receiver
     }
 
+    /// Its status, when it ends within the limit. Its output must go elsewhere than into pipes nobody reads.
+    pub fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let now = self.child.try_wait().expect("a child process");
+        now.or_else(|| wait_for_exit(&mut self.child, limit))
+    }
+
     /// Wait for its end; fails the test when it takes too long.
     pub fn wait(mut self) -> Done {
         let (stdout, stderr) = (self.stdout.take().map(read), self.stderr.take().map(read));

@@ -9,8 +9,10 @@ mod events;
 pub mod http;
 mod rules;
 mod script;
+mod turns;
 
 pub use script::{Fault, RecordedRequest, Reply, RequestName, Script, VALIDATE, agents, answered};
+pub use turns::{Asked, AskedTurn};
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -18,12 +20,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use cache::PromptCache;
 use http::{Connection, HttpRequest};
+use turns::Answer;
 
 /// The one key, and the one token, that the server knows.
 pub const KEY: &str = "test-key";
@@ -65,8 +68,8 @@ struct Seen {
     faults_spent: HashMap<usize, usize>,
     /// Agents whose last answer was a pause.
     paused: HashSet<String>,
-    /// Requests whose answers were sent to their end, in the order of those ends.
-    answered: Vec<RequestName>,
+    /// The answers that were sent to their end, in the order of those ends.
+    answered: Vec<Answer>,
     /// How often a test has waited for a request, or an answer, of each name.
     waited_for: HashMap<(Progress, RequestName), usize>,
     /// What was asked of `/v1/models`.
@@ -230,7 +233,7 @@ impl Seen {
     fn names(&self, progress: Progress) -> Box<dyn Iterator<Item = RequestName> + '_> {
         match progress {
             Progress::Arrived => Box::new(self.requests.iter().map(RecordedRequest::name)),
-            Progress::Answered => Box::new(self.answered.iter().cloned()),
+            Progress::Answered => Box::new(self.answered.iter().map(|answer| self.requests[answer.number].name())),
         }
     }
 }
@@ -379,6 +382,7 @@ impl Shared {
         let mut seen = self.seen();
         let mut recorded = RecordedRequest::read(&request.headers, body.clone());
         recorded.at_once = at_once;
+        recorded.number = seen.requests.len();
         let conversations = seen.conversations.entry(recorded.agent.clone()).or_default();
         let first = recorded.first_message();
         recorded.conversation = conversations.iter().position(|known| *known == first).unwrap_or_else(|| {
@@ -447,7 +451,7 @@ impl Shared {
             }
             _ => {
                 connection.end_stream()?;
-                self.seen().answered.push(request.name());
+                self.seen().answered.push(Answer { number: request.number, at: Instant::now() });
                 self.news.notify_all();
                 Ok(())
             }

@@ -102,6 +102,8 @@ pub struct RecordedRequest {
     pub conversation: usize,
     /// How many answers the conversation holds.
     pub turn: usize,
+    /// Its place among all requests that the server got, from 0.
+    pub number: usize,
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
     /// The body.
@@ -369,6 +371,7 @@ impl RecordedRequest {
             agent: agent(&body),
             conversation: 0,
             turn,
+            number: 0,
             headers: headers.clone(),
             body,
             at: Instant::now(),
