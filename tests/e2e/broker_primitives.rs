@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::brokers::nats::nats;
+use crate::support::broker::nats_server;
 use crate::brokers::{Server, free_port};
 
 const KEY: &str = "the key of these tests";
@@ -36,7 +36,7 @@ struct Nats {
 
 impl Nats {
     fn start() -> Option<Self> {
-        let (program, port, storage) = (nats()?, free_port(), TempDir::new().unwrap());
+        let (program, port, storage) = (nats_server()?, free_port(), TempDir::new().unwrap());
         let mut nats = Self { program, port, storage, server: None };
         nats.start_again();
         Some(nats)

@@ -153,20 +153,13 @@ fn redis_gets_every_event_in_order_and_what_it_missed_while_it_was_down() {
 }
 
 #[cfg(feature = "nats")]
-pub(crate) mod nats {
+mod nats {
     use super::*;
-
-    /// The server that `tests/setup.sh broker` installs.
-    pub(crate) fn nats() -> Option<PathBuf> {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-        let folder = cache.map(|cache| cache.join("baton-tests/nats-2.15.1/bin/nats-server"));
-        skip_without("nats-server", folder.filter(|file| file.is_file()))
-    }
+    use crate::support::broker::nats_server;
 
     #[test]
     fn jetstream_keeps_every_event_once_and_what_it_missed_while_it_was_down() {
-        let Some(nats) = nats() else { return };
+        let Some(nats) = nats_server() else { return };
         let (session, api, port) = (Session::new(GREETING), MessagesApi::start(script()), free_port());
         let start = || {
             let mut command = Command::new(&nats);
@@ -211,7 +204,7 @@ pub(crate) mod nats {
     /// The permissions in `server/docs/workers.md` are enough for what is used there, and for no stream of others outside them.
     #[test]
     fn the_permissions_of_the_page_of_workers_are_enough() {
-        let Some(nats) = nats() else { return };
+        let Some(nats) = nats_server() else { return };
         let (session, port) = (Session::new(GREETING), free_port());
         let page = std::fs::read_to_string(in_repository("server/docs/workers.md")).unwrap();
         let start = page.find("permissions: {").expect("permissions");

@@ -92,3 +92,4 @@ mod validation;
 mod virtual_documents;
 mod vscode;
 mod work_elsewhere;
+mod workers_chaos;

@@ -131,7 +131,7 @@ fn own_mounts() -> Option<&'static [&'static str]> {
     [&["--mount"][..], &["--mount", "--map-root-user"]].into_iter().find(|flags| mounts(flags))
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::process::Command;
 

@@ -5,7 +5,10 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::Instant;
 
-use super::{MessagesApi, RequestName};
+use serde_json::json;
+
+use super::script::Piece;
+use super::{MessagesApi, Reply, RequestName};
 
 /// An answer that was sent to its end.
 #[derive(Debug, Clone, Copy)]
@@ -80,5 +83,21 @@ impl MessagesApi {
     /// How many answers were sent to their end.
     pub fn answered(&self) -> usize {
         self.shared.seen().answered.len()
+    }
+}
+
+impl Reply {
+    /// Its tool calls have this id: the first as it is, others with their place behind it.
+    pub fn ids(mut self, id: &str) -> Self {
+        let mut count = 0;
+        for piece in &mut self.pieces {
+            if let Piece::Block(block) = piece
+                && block["type"] == "tool_use"
+            {
+                block["id"] = if count == 0 { json!(id) } else { json!(format!("{id}x{count}")) };
+                count += 1;
+            }
+        }
+        self
     }
 }
