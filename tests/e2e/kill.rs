@@ -107,6 +107,8 @@ fn killed_at_any_request_it_goes_on_and_asks_nothing_twice() {
         }
         goes_on(&session, &api, &undisturbed, &killed);
         assert_eq!(api.requests().len(), undisturbed.requests.len() + 1, "{killed}: only that one is asked again");
+        let twice: Vec<_> = api.turns().into_iter().filter(|turn| turn.asked.len() > 1).collect();
+        assert!(matches!(&twice[..], [turn] if turn.name == *name && turn.paid() == 1), "{killed}: {twice:?}");
         assert_eq!(session.of_last_run("events.jsonl").matches("\"status\":\"cancelled\"").count(), 0, "{killed}");
     }
 }

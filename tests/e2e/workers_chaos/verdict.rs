@@ -1,7 +1,7 @@
 //! What must hold of a run, whatever went wrong in it, and what its faults led to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::faults::Fault;
 use super::run::{Lab, Struck};
@@ -30,6 +30,10 @@ pub(super) struct Counts {
     pub(super) violations: Vec<String>,
 }
 
+/// By the number of a request: when the broker acknowledged its answer.
+type Acknowledged = BTreeMap<usize, Instant>;
+
+const NOTHING: &str = "nothing";
 const MERGED: &str = "merged";
 const RESUMED: &str = "merged, resumed";
 const PLAIN: &str = "plain end";
@@ -48,7 +52,7 @@ pub(super) fn judge(seed: u64, lab: &mut Lab, ended: Result<i32, String>, expect
             PLAIN
         }
         Err(what) => {
-            faults.push(format!("{what}\n{}", lab.coordinator.log()));
+            faults.push(format!("{what}\n{}", end_of(&lab.coordinator.log())));
             BROKEN
         }
     };
@@ -63,7 +67,7 @@ pub(super) fn judge(seed: u64, lab: &mut Lab, ended: Result<i32, String>, expect
     if outcome != BROKEN && session.exists(&plan) && session.mode(&plan) != 0o644 {
         faults.push(format!("plan.json has mode {:o}", session.mode(&plan)));
     }
-    counts.count_turns(lab, &mut faults);
+    faults.extend(counts.count_turns(&lab.api.turns(), &lab.acks.acknowledged(), &lab.struck));
     faults.extend(traces(lab));
     let outcome = if faults.is_empty() { outcome } else { BROKEN };
     for struck in &lab.struck {
@@ -82,7 +86,7 @@ fn not_plain(lab: &Lab, code: i32) -> Vec<String> {
     let is_plain = last["outcome"].as_str().is_some_and(|outcome| words.contains(&outcome))
         && (last["error"]["message"].as_str().is_some_and(|message| !message.is_empty())
             || !lab.coordinator.log().is_empty());
-    let told = format!("exit {code} says nothing plain: {last}\n{}", lab.coordinator.log());
+    let told = format!("exit {code} says nothing plain: {last}\n{}", end_of(&lab.coordinator.log()));
     if is_plain { Vec::new() } else { vec![told] }
 }
 
@@ -105,7 +109,7 @@ fn traces(lab: &mut Lab) -> Vec<String> {
         faults.push(format!("left over: {leftovers:?}"));
     }
     if coordinator.log().contains("panicked") {
-        faults.push(coordinator.log());
+        faults.push(end_of(&coordinator.log()));
     }
     if lab.worker_starts > 20 * lab.fleet.workers.len() {
         faults.push(format!("workers ended by themselves {} times", lab.worker_starts));
@@ -113,10 +117,10 @@ fn traces(lab: &mut Lab) -> Vec<String> {
     for (number, worker) in lab.fleet.workers.iter_mut().enumerate() {
         let code = worker.drain(DRAIN);
         if code != Some(0) {
-            faults.push(format!("worker {number} ended with {code:?}:\n{}", worker.log()));
+            faults.push(format!("worker {number} ended with {code:?}:\n{}", end_of(&worker.log())));
         }
         if worker.log().contains("panicked") {
-            faults.push(worker.log());
+            faults.push(end_of(&worker.log()));
         }
         let elsewhere = worker.written_elsewhere();
         if !elsewhere.is_empty() {
@@ -132,35 +136,39 @@ fn traces(lab: &mut Lab) -> Vec<String> {
     faults
 }
 
+/// The last lines of a log.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
+
 impl Counts {
     /// Of a run that could not be judged.
     pub(super) fn of_broken(violation: String) -> Self {
         Self { runs: 1, violations: vec![violation], ..Self::default() }
     }
 
-    fn count_turns(&mut self, lab: &Lab, faults: &mut Vec<String>) {
-        let acknowledged = lab.acks.acknowledged();
-        let turns = lab.api.turns();
-        self.requests = lab.api.requested();
+    /// What was asked for more than once, and which of it never may be.
+    fn count_turns(&mut self, turns: &[AskedTurn], acknowledged: &Acknowledged, struck: &[Struck]) -> Vec<String> {
+        let mut faults = Vec::new();
         self.turns = turns.len();
+        self.requests = turns.iter().map(|turn| turn.asked.len()).sum();
         self.acknowledged = acknowledged.len();
-        let lost = |struck: &&Struck| matches!(struck.planned.fault, Fault::LoseStorage);
-        for AskedTurn { name, asked } in &turns {
+        for AskedTurn { name, asked } in turns {
             for (before, again) in asked.iter().zip(asked.iter().skip(1)) {
                 self.asked_again += 1;
                 let between = |struck: &&Struck| struck.at < again.at && struck.at + struck.planned.lasts >= before.at;
-                let reason = lab.struck.iter().rfind(between);
-                *self.explained.entry(reason.map_or("nothing", |struck| struck.planned.fault.kind())).or_default() += 1;
-                if reason.is_none() && lab.struck.is_empty() {
+                let reason = struck.iter().rfind(between);
+                *self.explained.entry(reason.map_or(NOTHING, |struck| struck.planned.fault.kind())).or_default() += 1;
+                if struck.is_empty() {
                     faults.push(format!("{name} was asked again, and nothing had gone wrong"));
                 }
             }
             for (place, again) in asked.iter().enumerate() {
                 let known = asked[..place].iter().filter_map(|earlier| acknowledged.get(&earlier.number));
-                let known = known.filter(|acknowledged| **acknowledged < again.at).min();
-                if let Some(known) = known
-                    && !lab.struck.iter().filter(lost).any(|struck| *known < struck.at && struck.at < again.at)
-                {
+                let Some(known) = known.filter(|known| **known < again.at).min() else { continue };
+                let lost = |struck: &Struck| matches!(struck.planned.fault, Fault::LoseStorage);
+                if !struck.iter().any(|struck| lost(struck) && *known < struck.at && struck.at < again.at) {
                     let late = again.at.duration_since(*known);
                     faults.push(format!("{name} was asked again {late:?} after its answer was acknowledged"));
                 }
@@ -168,6 +176,7 @@ impl Counts {
         }
         self.paid_again = turns.iter().map(|turn| turn.paid().saturating_sub(1)).sum();
         self.paid_again_with_the_same_body = turns.iter().map(AskedTurn::paid_again_with_the_same_body).sum();
+        faults
     }
 
     pub(super) fn add(&mut self, other: Self) {
@@ -213,6 +222,59 @@ impl Counts {
             self.paid_again,
             self.paid_again_with_the_same_body,
             self.explained,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::faults::{Planned, Point};
+    use super::{Counts, Fault, Struck};
+    use crate::support::messages_api::{Asked, AskedTurn};
+
+    /// A turn that was asked for at these seconds, by requests that are numbered so.
+    fn turn(asked: &[(u64, usize)], zero: Instant) -> AskedTurn {
+        let one = |&(at, number): &(u64, usize)| {
+            let at = zero + Duration::from_secs(at);
+            Asked { number, at, answered: Some(at), body: 0 }
+        };
+        AskedTurn { name: "plan".into(), asked: asked.iter().map(one).collect() }
+    }
+
+    /// What is wrong where the answer to request 0 was acknowledged at second 2 and this happened at second 3.
+    fn faults(asked: &[(u64, usize)], happened: Option<Fault>) -> (Vec<String>, Counts) {
+        let zero = Instant::now();
+        let at = |seconds| zero + Duration::from_secs(seconds);
+        let planned = |fault| Planned { at: Point::Request(1), fault, lasts: Duration::from_secs(1) };
+        let struck: Vec<Struck> =
+            happened.map(|fault| Struck { planned: planned(fault), at: at(3) }).into_iter().collect();
+        let mut counts = Counts::default();
+        let faults = counts.count_turns(&[turn(asked, zero)], &[(0, at(2))].into(), &struck);
+        (faults, counts)
+    }
+
+    #[test]
+    fn an_answer_that_was_acknowledged_is_not_asked_for_again_but_after_the_storage_was_lost() {
+        assert!(faults(&[(1, 0)], Some(Fault::KillBroker)).0.is_empty());
+        let (found, counts) = faults(&[(1, 0), (4, 1)], Some(Fault::KillBroker));
+        assert_eq!(found, ["plan (conversation 0, turn 0) was asked again 2s after its answer was acknowledged"]);
+        assert_eq!((counts.asked_again, counts.paid_again, counts.paid_again_with_the_same_body), (1, 1, 1));
+        assert_eq!(counts.explained, [("broker killed", 1)].into());
+        assert!(faults(&[(1, 0), (4, 1)], Some(Fault::LoseStorage)).0.is_empty());
+        // The answer that was acknowledged is another one than the one before.
+        assert_eq!(faults(&[(1, 0), (1, 5), (4, 6)], Some(Fault::KillBroker)).0.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_was_on_its_way_is_asked_for_again_only_where_something_went_wrong() {
+        let (found, counts) = faults(&[(1, 7), (4, 8)], Some(Fault::KillWorker(0)));
+        assert!(found.is_empty(), "{found:?}");
+        assert_eq!((counts.asked_again, counts.explained), (1, [("worker killed", 1)].into()));
+        assert_eq!(
+            faults(&[(1, 7), (4, 8)], None).0,
+            ["plan (conversation 0, turn 0) was asked again, and nothing had gone wrong"]
         );
     }
 }
