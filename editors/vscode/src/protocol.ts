@@ -302,11 +302,24 @@ export interface PhaseEvent {
   /** URI of the workspace folder. */
   folder: string;
   run: string;
+  /** The event's number in its run, from 1. */
+  seq?: number;
+  /** When, RFC 3339. */
+  at?: string;
+  /** The id of the workflow's first run; absent, as is all that is optional here, where it has nothing to say or an older server none. */
+  workflow?: string;
   /** A phase, or `workflow` for the run as a whole. */
   phase: PhaseName;
   status: "started" | "progress" | "waiting" | "done" | "failed" | "cancelled";
   task?: string;
   message: string;
+  /** What is to be saved, with `waiting` of a task, relative to the workspace folder. */
+  files?: string[];
+  error?: {
+    kind: "model" | "contract" | "workspace" | "config" | "budget" | "cancelled";
+    message: string;
+    cause?: string;
+  };
   usage?: Usage;
   gate?: Gate;
   /** How the run ended and what can be done now, on its last event. */

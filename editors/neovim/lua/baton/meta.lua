@@ -16,11 +16,12 @@
 ---@field run string
 ---@field seq integer
 ---@field at string
+---@field workflow? string The id of the workflow's first run; older servers have none.
 ---@field phase string A phase's name, as the status lists them, or `workflow`.
 ---@field status 'started'|'progress'|'waiting'|'done'|'failed'|'cancelled'
 ---@field task? string
 ---@field message string
----@field error? { kind: string, message: string }
+---@field error? { kind: string, message: string, cause?: string }
 ---@field usage? baton.Usage
 ---@field folder? string URI of the workspace folder.
 ---@field outcome? string Of the last event of a run,
