@@ -144,11 +144,18 @@ async fn watch(
     }
 }
 
-/// Show what becomes of the commands that the user's `notify` runs, also after the end of the run.
-fn show_warnings(folder: &Arc<Folder>, mut notices: Notices) {
+/// Show what becomes of the commands that the user's `notify` runs, also after the end of the run, and what is said of sinks, which
+/// the next event of the run would take out of the progress at once.
+fn show_warnings(folder: &Arc<Folder>, notices: Notices) {
     let client = folder.client.clone();
+    let Notices { mut warnings, mut of_sinks, .. } = notices;
     tokio::spawn(async move {
-        while let Some(warning) = notices.warnings.recv().await {
+        loop {
+            let warning = tokio::select! {
+                Some(warning) = warnings.recv() => warning,
+                Some(warning) = of_sinks.recv() => warning,
+                else => break,
+            };
             window::show_message(&client, MessageType::WARNING, format!("Baton: {warning}"));
         }
     });

@@ -99,7 +99,8 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         auto_approve,
     });
     let named = id.to_string();
-    let sending = send_during(&run, &id, &warn);
+    let (tell_of_sinks, of_sinks) = mpsc::unbounded_channel();
+    let sending = send_during(&run, &id, &warn, tell_of_sinks);
     let end = tokio::spawn(async move {
         let end = drive_until_cancelled(&run, &id, base.as_ref()).await;
         if let Some(sending) = sending {
@@ -110,7 +111,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         drop(lock);
         end
     });
-    Ok(RunHandle { run: named, cancel, events, end, notices: Notices { warnings, give_up } })
+    Ok(RunHandle { run: named, cancel, events, end, notices: Notices { warnings, of_sinks, give_up } })
 }
 
 /// Whether a start asks models, as things stand. Nothing is changed and no lock is taken.

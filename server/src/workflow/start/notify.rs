@@ -29,6 +29,8 @@ const WIDEST: usize = 300;
 pub struct Notices {
     /// Warnings, in a line each. It closes once the run has ended and no command runs.
     pub warnings: mpsc::UnboundedReceiver<String>,
+    /// What events of the run say of sinks: for a face that shows an event only until the next one.
+    pub of_sinks: mpsc::UnboundedReceiver<String>,
     /// Fire it to end the commands that run.
     pub give_up: CancellationToken,
 }

@@ -31,11 +31,12 @@ pub(in crate::workflow::start) struct Sending {
 }
 
 /// Sends the events of a run that is about to start, and what earlier runs left, from a thread of its own. `None` where there are no
-/// sinks. What is to be told of a sink is an event of the run; after its last event, a warning.
+/// sinks. What is to be told of a sink is an event of the run, and the same goes to `notices`; after its last event, it is a warning.
 pub(in crate::workflow::start) fn send_during(
     run: &Arc<Run>,
     id: &RunId,
     warnings: &mpsc::UnboundedSender<String>,
+    notices: mpsc::UnboundedSender<String>,
 ) -> Option<Sending> {
     if run.settings.sinks.is_empty() {
         return None;
@@ -53,7 +54,7 @@ pub(in crate::workflow::start) fn send_during(
     let (finish, finishes) = oneshot::channel();
     let (is_done, done) = oneshot::channel();
     let events = run.bus.subscribe();
-    let teller = Teller { run: Arc::clone(run), warnings: warnings.clone() };
+    let teller = Teller { run: Arc::clone(run), warnings: warnings.clone(), notices };
     let began = thread::Builder::new().name("sinks".to_owned()).spawn(move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(send_all(deliveries, events, finishes, &teller)),
@@ -87,13 +88,17 @@ impl Sending {
 struct Teller {
     run: Arc<Run>,
     warnings: mpsc::UnboundedSender<String>,
+    notices: mpsc::UnboundedSender<String>,
 }
 
 impl Teller {
     fn tell(&self, notice: &str) {
         let event = NewEvent::new(EventPhase::Workflow, EventStatus::Progress, notice);
         let usage = Some(self.run.context.budget.used());
-        if !self.run.bus.emit_before_end(NewEvent { usage, ..event }) {
+        if self.run.bus.emit_before_end(NewEvent { usage, ..event }) {
+            // Not every face reads them.
+            let _ = self.notices.send(notice.to_owned());
+        } else {
             self.warn(notice);
         }
     }
