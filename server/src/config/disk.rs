@@ -73,6 +73,20 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// The text of a small file of the user's that an address or a setting of theirs names; `None` where there is none.
+///
+/// # Errors
+/// When it is no regular file, has more than 1 MiB, is not UTF-8, or cannot be read.
+pub fn read_named_file(path: &Path) -> io::Result<Option<String>> {
+    let Some(file) = open(path)? else { return Ok(None) };
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(Some(text))
+}
+
 /// Whether `PATH` leads to a program of this name. Where a name gets an ending, as on Windows, it is looked for with the usual
 /// ones too.
 pub fn has_program(name: &str) -> bool {

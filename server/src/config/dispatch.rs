@@ -3,6 +3,7 @@
 //! An address may hold a password or a token, so it is shown by its scheme and its host alone.
 
 use std::fmt;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use url::Url;
@@ -130,7 +131,7 @@ pub(super) fn schema() -> Value {
     let rest = LONGEST_TAG - 1;
     json!({
         "type": "string",
-        "pattern": format!(r"^\s*(none|({})://[^\s/?#]+/?(\?tag=[a-z0-9][a-z0-9-]{{0,{rest}}})?)\s*$", SCHEMES.join("|")),
+        "pattern": format!(r"^\s*(none|({})://[^\s/?#]+/?(\?((tag=[a-z0-9][a-z0-9-]{{0,{rest}}}|creds=/[^\s&]+)(&|\s*$))+)?)\s*$", SCHEMES.join("|")),
     })
 }
 
@@ -147,16 +148,25 @@ fn read(text: &str, place: &Location) -> Result<Dispatch, String> {
     if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
         return Err("has a path, and a NATS server has none; write it as in tls://nats.example.org".to_owned());
     }
-    let tag = match url.query().map(|query| query.strip_prefix("tag=")) {
-        None => None,
-        Some(Some(tag)) if is_worker_tag(tag) => Some(tag.to_owned()),
-        Some(_) => {
-            return Err(format!(
-                "asks for something that is no tag; write ?tag=NAME, of small letters, digits and -, {LONGEST_TAG} at most"
-            ));
+    let (mut tag, mut credentials) = (None, None);
+    for (name, value) in url.query_pairs() {
+        match name.as_ref() {
+            "tag" if is_worker_tag(&value) && tag.is_none() => tag = Some(value.into_owned()),
+            "creds" if Path::new(value.as_ref()).is_absolute() && credentials.is_none() => {
+                credentials = Some(value.into_owned());
+            }
+            _ => {
+                return Err(format!(
+                    "asks for something that is neither a tag nor a file; write ?tag=NAME, of small letters, digits and -, \
+                     {LONGEST_TAG} at most, or ?creds=/PATH/OF/A/FILE, the whole path of a credentials file"
+                ));
+            }
         }
-    };
+    }
     url.set_query(None);
+    if let Some(credentials) = credentials {
+        url.query_pairs_mut().append_pair("creds", &credentials);
+    }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let shown = format!("{scheme}://{}{port}", text::short_line(&host, WIDEST));
     Ok(Dispatch { address: url.to_string(), shown, tag, place: place.clone() })

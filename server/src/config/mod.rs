@@ -37,8 +37,8 @@ mod with_check;
 
 pub use check::{Check, CheckOrigin};
 pub use disk::{
-    cache_folder, environment, has_program, home, state_folder, temporary_folder, user_config_file, user_file,
-    user_folder, variable,
+    cache_folder, environment, has_program, home, read_named_file, state_folder, temporary_folder, user_config_file,
+    user_file, user_folder, variable,
 };
 pub use dispatch::{Dispatch, is_worker_tag};
 pub use error::{ConfigError, ConfigErrors, Location};

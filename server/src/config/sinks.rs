@@ -4,6 +4,7 @@
 //! first word.
 
 use std::fmt;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use url::Url;
@@ -70,6 +71,10 @@ impl Sink {
                 // Neither can fail on an address with a host.
                 let _ = url.set_username("");
                 let _ = url.set_password(None);
+                if self.kind == SinkKind::Nats {
+                    // The path of its credentials file.
+                    url.set_query(None);
+                }
                 url.to_string()
             }
         }
@@ -220,6 +225,14 @@ fn address(text: &str, kind: SinkKind) -> Result<(String, String), String> {
             "names a NATS server, and this baton was built without NATS; take one with it, or another sink".to_owned()
         );
     }
+    if kind == SinkKind::Nats && url.query().is_some() {
+        let given: Vec<_> = url.query_pairs().collect();
+        if !matches!(given.as_slice(), [(name, path)] if name == "creds" && Path::new(path.as_ref()).is_absolute()) {
+            return Err("has something behind `?` that is not creds=/PATH/OF/A/FILE, the whole path of a credentials file; as in \
+                        tls://nats.example.org?creds=/home/me/.config/nats/baton.creds"
+                .to_owned());
+        }
+    }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let has_more = !path.is_empty() && kind != SinkKind::Redis || url.query().is_some();
     let rest = if has_more { "/…" } else { "" };
@@ -250,6 +263,10 @@ mod tests {
         sink(address, &Location::named("BATON_SINKS")).unwrap_or_else(|why| panic!("{why}"))
     }
 
+    fn sink_fault(address: &str) -> String {
+        sink(address, &Location::named("BATON_SINKS")).expect_err("it is refused")
+    }
+
     #[test]
     fn a_sink_is_shown_without_what_may_be_a_secret_and_known_whatever_its_password() {
         let password = "hunter2-again";
@@ -270,6 +287,25 @@ mod tests {
         }
         assert_eq!(named("redis://a:one@localhost/2").identity(), named("redis://b:two@localhost/2").identity());
         assert_ne!(named("redis://localhost/2").identity(), named("redis://localhost/3").identity());
+    }
+
+    #[cfg(all(unix, feature = "nats"))]
+    #[test]
+    fn a_nats_server_may_have_a_credentials_file_and_nothing_else_behind_it() {
+        let sink = named("tls://nats.example.org?creds=/home/me/hunter2.creds");
+        assert_eq!(sink.to_string(), "tls://nats.example.org/…");
+        assert_eq!(sink.identity(), named("tls://me:hunter2@nats.example.org").identity());
+        for query in ["creds=hunter2.creds", "cred=/hunter2", "creds=/hunter2&x=1", "creds", ""] {
+            let fault = sink_fault(&format!("tls://nats.example.org?{query}"));
+            assert!(fault.contains("creds=/PATH/OF/A/FILE") && !fault.contains("hunter2"), "{query}: {fault}");
+        }
+    }
+
+    #[cfg(not(feature = "nats"))]
+    #[test]
+    fn without_nats_a_nats_server_is_refused_and_the_way_out_is_named() {
+        let fault = sink_fault("nats://me:hunter2@localhost");
+        assert!(fault.contains("was built without NATS; take one with it") && !fault.contains("hunter2"), "{fault}");
     }
 
     #[test]
@@ -313,7 +349,7 @@ mod tests {
             ("redis:hunter2", "names no host"),
             ("redis://localhost/hunter2", "by its number"),
         ] {
-            let fault = sink(address, &Location::named("BATON_SINKS")).unwrap_err();
+            let fault = sink_fault(address);
             assert!(fault.contains(why) && !fault.contains("hunter2"), "{address}: {fault}");
         }
     }

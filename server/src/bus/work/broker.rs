@@ -21,7 +21,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::super::event_sink::SinkFault;
 use super::super::nats_connection::{ConnectFault, connect};
+use super::super::tls;
 use super::fault::BrokerFault;
 use super::layout::{said, streams};
 use super::seal::BusKey;
@@ -147,11 +149,12 @@ impl Broker {
             }
         };
         let client = connect(address, adjust).await.map_err(|fault| match fault {
-            ConnectFault::Unreadable => BrokerFault::Refused { why: "its address cannot be read".to_owned() },
-            ConnectFault::Credentials => {
-                BrokerFault::Refused { why: "it does not take the credentials of its address".to_owned() }
-            }
-            ConnectFault::Unreachable(why) => BrokerFault::Unreachable { why },
+            ConnectFault::Refused(why) => BrokerFault::Refused { why },
+            // A certificate does not become a trusted one by trying again.
+            ConnectFault::Unreachable(why) => match tls::fault(&why) {
+                SinkFault::Refused { why } => BrokerFault::Refused { why },
+                SinkFault::Later { why, .. } => BrokerFault::Unreachable { why },
+            },
         })?;
         let mut context = jetstream::new(client.clone());
         context.set_timeout(ANSWER_TIMEOUT);

@@ -36,13 +36,17 @@ fn check(sink: &Sink, answered: Result<String, SinkFault>) -> Check {
     };
     let why = text::short_line(fault.why(), WIDEST);
     let (message, fix) = match fault {
+        SinkFault::Later { answers: true, .. } => (
+            format!("{sink} answers, but takes nothing now: {why}"),
+            "Look after it. Runs go on without it, and it gets later what it has not taken.",
+        ),
         SinkFault::Later { .. } => (
             format!("{sink} does not answer: {why}"),
             "Start it, or look at its address. Runs go on without it, and it gets later what it has not taken.",
         ),
         SinkFault::Refused { .. } => (
-            format!("{sink} refuses: {why}"),
-            "Look at its credentials and its address. Runs go on without it, and it gets later what it has not taken.",
+            format!("{sink} takes no events: {why}"),
+            "Put that right, there or at its address. Runs go on without it, and it gets later what it has not taken.",
         ),
     };
     Check::new("sink", CheckStatus::Warning, message).with_fix(fix)
