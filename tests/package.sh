@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs Baton from its package, as `cargo install baton-ls` would, and plays the demo with what was installed.
-# The package is built with the crates that the tests have built already; nothing is uploaded.
+# Installs Baton from its package, as `cargo install baton-ls` would, plays the demo with what was installed, and looks at what it says
+# of what it was built without. Crates that are built already, as `cargo test` leaves them, are not built again; nothing is uploaded.
 #
 #   tests/package.sh
 set -euo pipefail
@@ -21,4 +21,10 @@ cargo install --quiet --locked --debug --no-track --path "$work/$(basename "$cra
     --config 'profile.dev.package.tree-sitter.opt-level=2'
 
 "$work/installed/bin/baton" demo >/dev/null
+
+# Its own home and settings, so that nobody else's are read.
+mkdir "$work/workspace" "$work/home"
+refused=$(cd "$work/workspace" && env -i HOME="$work/home" PATH="$PATH" BATON_SINKS=nats://127.0.0.1 \
+    "$work/installed/bin/baton" run --task x 2>&1) && exit 1
+grep -q "was built without NATS" <<<"$refused" || { echo "package: $refused"; exit 1; }
 echo "package: installed $("$work/installed/bin/baton" --version), and it plays the demo"
