@@ -17,8 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::support::broker::nats_server;
 use crate::brokers::{Server, free_port};
+use crate::support::broker::nats_server;
 
 const KEY: &str = "the key of these tests";
 const LIMIT: Duration = Duration::from_secs(30);

@@ -1,7 +1,6 @@
 //! A NATS server with JetStream: each event is a message on `baton.events.<workflow>.<phase>.<status>`, kept by the stream `BATON`.
 
 use std::error::Error;
-use std::path::Path;
 use std::time::Duration;
 
 use async_nats::HeaderMap;

@@ -29,7 +29,6 @@ const SIDE_BY_SIDE: usize = 2;
 const SEEDS: u64 = 12;
 
 #[test]
-#[ignore = "`baton worker` and `baton run --dispatch` are not there yet"]
 fn done_by_workers_it_leaves_the_same_and_every_answer_is_acknowledged() {
     let Some(mut lab) = Lab::new(1, 3) else { return };
     let (expected, requests) = Left::undisturbed();
@@ -44,7 +43,6 @@ fn done_by_workers_it_leaves_the_same_and_every_answer_is_acknowledged() {
 }
 
 #[test]
-#[ignore = "`baton worker` and `baton run --dispatch` are not there yet"]
 fn a_worker_whose_clock_is_off_does_its_work() {
     let (expected, _) = Left::undisturbed();
     for clock_off in [-86_400, 86_400] {
@@ -58,7 +56,6 @@ fn a_worker_whose_clock_is_off_does_its_work() {
 }
 
 #[test]
-#[ignore = "`baton worker` and `baton run --dispatch` are not there yet"]
 fn what_a_worker_with_a_full_disk_cannot_do_is_done_by_another() {
     let (expected, _) = Left::undisturbed();
     let Some(mut lab) = Lab::new(3, 1) else { return };
@@ -70,7 +67,6 @@ fn what_a_worker_with_a_full_disk_cannot_do_is_done_by_another() {
 }
 
 #[test]
-#[ignore = "`baton worker` and `baton run --dispatch` are not there yet"]
 fn disturbed_in_whatever_way_it_comes_to_the_same_end() {
     if nats_server().is_none() {
         return;

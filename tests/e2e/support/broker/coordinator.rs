@@ -46,7 +46,7 @@ impl Coordinator {
     pub fn new(session: Session, link: Link, task: &str, own: &MessagesApi, ack_wait: Duration) -> Self {
         let mut env = own.env().to_vec();
         env.push(("BATON_BUS_KEY", BUS_KEY.to_owned()));
-        env.push((ACK_WAIT, ack_wait.as_millis().to_string()));
+        env.push((ACK_WAIT, format!("{}ms", ack_wait.as_millis())));
         Self { session, link, task: task.to_owned(), env, running: None, starts: 0, told: Arc::default() }
     }
 

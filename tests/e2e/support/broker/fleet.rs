@@ -15,8 +15,8 @@ use super::server::Broker;
 use crate::support::messages_api::MessagesApi;
 use crate::support::session::{Running, Session};
 
-/// The variable by which tests shorten the time after which a silent worker is taken for lost, in milliseconds.
-pub(super) const ACK_WAIT: &str = "BATON_TEST_ACK_WAIT_MS";
+/// The variable by which tests shorten the time after which a silent worker is taken for lost.
+pub(super) const ACK_WAIT: &str = "BATON_ACK_WAIT";
 
 /// All workers of a test.
 pub struct Fleet {
@@ -64,7 +64,7 @@ impl Worker {
     pub fn new(link: Link, api: &MessagesApi, slots: usize, ack_wait: Duration) -> Self {
         let mut env = api.env().to_vec();
         env.push(("BATON_BUS_KEY", BUS_KEY.to_owned()));
-        env.push((ACK_WAIT, ack_wait.as_millis().to_string()));
+        env.push((ACK_WAIT, format!("{}ms", ack_wait.as_millis())));
         Self { session: Session::new(""), link, machine: Machine::default(), slots, env, running: None }
     }
 

@@ -1,6 +1,6 @@
 //! What tests of work on other machines run on: a broker, the link of each process to it, workers, and a coordinator.
 //!
-//! Tests shorten the time after which a worker that says nothing is taken for lost by `BATON_TEST_ACK_WAIT_MS`, which
+//! Tests shorten the time after which a worker that says nothing is taken for lost by `BATON_ACK_WAIT`, which
 //! workers and coordinators read.
 
 mod acks;
