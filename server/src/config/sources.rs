@@ -14,7 +14,7 @@ pub const USER_FILE: &str = "baton/config.toml";
 /// Variables with the prefix of settings that are none: the transcript of the `replay` provider, the log filter, how
 /// patient the network is, for slow model servers (and for tests of it), which keys the editor keeps, the key that
 /// events are signed with, and the one that a run shares with workers.
-pub const NOT_SETTINGS: [&str; 8] = [
+pub const NOT_SETTINGS: [&str; 9] = [
     "BATON_REPLAY",
     "BATON_LOG",
     "BATON_RETRY_BASE",
@@ -23,6 +23,7 @@ pub const NOT_SETTINGS: [&str; 8] = [
     "BATON_EDITOR_KEYS",
     "BATON_SINK_KEY",
     "BATON_BUS_KEY",
+    "BATON_ACK_WAIT",
 ];
 
 /// What may hold settings, weakest first.

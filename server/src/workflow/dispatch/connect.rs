@@ -10,7 +10,7 @@ use super::faces::WorkerSeen;
 use super::job::{Announcement, PROTOCOL};
 use super::times::times;
 use crate::bus::{Broker, BrokerFault, BusKey};
-use crate::models::{Limits, ModelElsewhere, ModelError, ModelErrorKind, Models, Tier};
+use crate::models::{Limits, ModelElsewhere, Models, Tier};
 use crate::text::safe_line;
 use crate::workflow::run::error::StartError;
 use crate::workflow::start::engine::Engine;
@@ -33,6 +33,10 @@ pub async fn connect_dispatch(
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), StartError> {
     let Some(dispatch) = engine.settings.dispatch.clone() else { return Ok(()) };
+    // A recorded run is played back here.
+    if engine.models.as_ref().is_ok_and(|models| models.are_of_demo() || models.is_recorded()) {
+        return Ok(());
+    }
     let key = env(KEY).ok_or_else(|| {
         StartError::Usage(format!(
             "dispatch needs {KEY}, the key that this baton and its workers share: make one with `openssl rand -hex 32`, and set it \
@@ -55,7 +59,7 @@ pub async fn connect_dispatch(
 
 fn no_conclusion(shown: &str, fault: &BrokerFault) -> StartError {
     let message = format!("{shown}: {fault}. Nothing was begun");
-    ModelError::new(ModelErrorKind::Unavailable, message).into()
+    StartError::NoWorker(message)
 }
 
 /// The workers that can take the work, once there is one.
@@ -83,7 +87,7 @@ async fn wait_for_workers(
                 "no worker is at {shown}{others}. Start one there: `baton worker --nats {shown}`, with the same {KEY}. Nothing was \
                  begun"
             );
-            return Err(ModelError::new(ModelErrorKind::Unavailable, message).into());
+            return Err(StartError::NoWorker(message));
         }
         if !std::mem::replace(&mut is_told, true) {
             tell(&format!("waits for a worker at {shown}{others}"));

@@ -44,8 +44,11 @@ pub(super) async fn hold(
     let prepared = prepare(worker, job, log.clone(), state, claim, &ending).await;
     let Prepared { session, work, context, toolbox, _folder } = match prepared {
         Ok(prepared) => prepared,
-        Err(NotPrepared { log, state, why, settled }) => {
+        Err(NotPrepared { log, state, why, settled, is_here }) => {
             // Somebody else may be able to; if the entry is lost, the job comes again all the same.
+            if is_here {
+                worker.is_unfit();
+            }
             if let Ok(body) = serde_json::to_vec(&Entry::GivenBack { claim, why: why.clone() }) {
                 let _ = log.append(state.last, &body).await;
             }
@@ -59,7 +62,7 @@ pub(super) async fn hold(
     });
     let talking = tokio::spawn(talk(Arc::clone(worker), job.clone(), Arc::clone(&session)));
     let ended = converse_here(worker, job, &work, context, toolbox, &session).await;
-    let end = settle(&session, ended).await;
+    let end = settle(worker, &session, ended).await;
     session.stop.cancel();
     following.abort();
     talking.abort();
@@ -82,6 +85,8 @@ struct NotPrepared {
     state: LogState,
     why: String,
     settled: Settled,
+    /// Whether it is for this machine.
+    is_here: bool,
 }
 
 async fn prepare(
@@ -92,8 +97,13 @@ async fn prepare(
     claim: u64,
     ending: &CancellationToken,
 ) -> Result<Prepared, NotPrepared> {
-    let fault =
-        |log: JobLog, state: LogState, why: String| NotPrepared { log, state, why, settled: Settled::GivenBack(LATER) };
+    let fault = |log: JobLog, state: LogState, why: String| NotPrepared {
+        log,
+        state,
+        why,
+        settled: Settled::GivenBack(Duration::ZERO),
+        is_here: true,
+    };
     let Some(work) = state.work.take() else { return Err(fault(log, state, "its log is not there".to_owned())) };
     let folder = match worker.folder() {
         Ok(folder) => folder,
@@ -104,7 +114,8 @@ async fn prepare(
         Err(TreeFault::Broker(error)) => {
             let settled =
                 if matches!(error, BrokerFault::Lost { .. }) { Settled::Left } else { Settled::GivenBack(LATER) };
-            return Err(NotPrepared { log, state, why: format!("its tree cannot be had: {error}"), settled });
+            let why = format!("its tree cannot be had: {error}");
+            return Err(NotPrepared { log, state, why, settled, is_here: false });
         }
         Err(TreeFault::Here(why)) => return Err(fault(log, state, why)),
     };
@@ -261,9 +272,12 @@ async fn converse_here(
 }
 
 /// What becomes of the job.
-async fn settle(session: &Session, ended: Result<(), AgentError>) -> (Settled, String) {
+async fn settle(worker: &Worker, session: &Session, ended: Result<(), AgentError>) -> (Settled, String) {
     let error = match ended {
-        Ok(()) => return (Settled::Done, "done".to_owned()),
+        Ok(()) => {
+            worker.is_fit();
+            return (Settled::Done, "done".to_owned());
+        }
         Err(error) => error,
     };
     let give_back = async |why: String, after: Duration| {
@@ -298,7 +312,10 @@ async fn settle(session: &Session, ended: Result<(), AgentError>) -> (Settled, S
                 Err(_) => (Settled::Left, format!("ended, and nobody could be told: {words}")),
             }
         }
-        Err(error) => give_back(error.to_string(), LATER).await,
+        Err(error) => {
+            worker.is_unfit();
+            give_back(error.to_string(), Duration::ZERO).await
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod at_work;
 mod checks;
+mod folders;
 mod hold;
 mod serve;
 mod session;

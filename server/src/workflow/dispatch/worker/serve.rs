@@ -1,15 +1,16 @@
 //! The worker itself: it announces itself, takes jobs while it has slots, and drains when it is asked to stop.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::at_work::work;
+use super::folders::Folders;
+use super::session::lock;
 use crate::bus::{Broker, BrokerFault, BrokerTimes, BusKey};
 use crate::config;
 use crate::models::{Models, Tier};
@@ -28,6 +29,9 @@ const MOST_KEPT: u64 = 4 << 30;
 const ROUND: Duration = Duration::from_secs(5);
 /// Time between two tries of a broker that fails.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long a machine that could not do a job leaves them to others.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// How long the models may take to say what they take.
 const LIMITS: Duration = Duration::from_secs(10);
 
@@ -41,14 +45,42 @@ pub(super) struct Worker {
     pub(super) sandbox: SandboxWish,
     pub(super) check_slots: Arc<Semaphore>,
     pub(super) blobs: Arc<Mutex<BlobCache>>,
-    folder: PathBuf,
+    folders: Folders,
     slots: usize,
     busy: AtomicUsize,
     tags: Vec<String>,
     told: mpsc::UnboundedSender<String>,
+    unfit: Mutex<Unfit>,
+}
+
+/// Since when this machine is not fit for work, a full disk say: it leaves the work to others for a while.
+#[derive(Default)]
+struct Unfit {
+    until: Option<Instant>,
+    pause: Duration,
 }
 
 impl Worker {
+    /// This machine could not do a job.
+    pub(super) fn is_unfit(&self) {
+        let mut unfit = lock(&self.unfit);
+        unfit.pause = (unfit.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        unfit.until = Some(Instant::now() + unfit.pause);
+    }
+
+    /// This machine did a job.
+    pub(super) fn is_fit(&self) {
+        *lock(&self.unfit) = Unfit::default();
+    }
+
+    /// Waits until the machine may be fit again.
+    async fn rest(&self) {
+        let until = lock(&self.unfit).until;
+        if let Some(until) = until {
+            tokio::time::sleep_until(until.into()).await;
+        }
+    }
+
     /// Tell the person something.
     pub(super) fn tell(&self, line: &str) {
         // Nobody may listen any more.
@@ -57,7 +89,7 @@ impl Worker {
 
     /// A new folder for a job, which goes with the handle.
     pub(super) fn folder(&self) -> std::io::Result<tempfile::TempDir> {
-        tempfile::Builder::new().prefix("job-").tempdir_in(&self.folder)
+        self.folders.new_one()
     }
 
     async fn announcement(&self) -> Announcement {
@@ -116,6 +148,10 @@ pub async fn serve_worker(
     let mut last_fault = None;
     while !is_draining || !jobs.is_empty() {
         let has_slot = !is_draining && jobs.len() < worker.slots;
+        let take = async {
+            worker.rest().await;
+            worker.broker.take(&worker.tags, ROUND).await
+        };
         tokio::select! {
             biased;
             Some(line) = lines.recv() => tell(&line),
@@ -134,7 +170,7 @@ pub async fn serve_worker(
             Some(_) = jobs.join_next(), if !jobs.is_empty() => {
                 worker.busy.store(jobs.len(), Ordering::Relaxed);
             }
-            taken = worker.broker.take(&worker.tags, ROUND), if has_slot => match taken {
+            taken = take, if has_slot => match taken {
                 Ok(None) => last_fault = None,
                 Ok(Some(offered)) => {
                     last_fault = None;
@@ -182,6 +218,7 @@ async fn open(options: WorkerOptions, told: mpsc::UnboundedSender<String>) -> Re
     let unreachable = |fault: BrokerFault| WorkerFault::Unreachable(fault.to_string());
     let broker = Broker::connect_with(&address, key, &name, times).await.map_err(unreachable)?;
     broker.prepare().await.map_err(unreachable)?;
+    let folders = Folders::open(&folder).map_err(|error| unusable(&error))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Worker {
         broker,
@@ -192,10 +229,11 @@ async fn open(options: WorkerOptions, told: mpsc::UnboundedSender<String>) -> Re
         sandbox: wish(settings.sandbox),
         check_slots: Arc::new(Semaphore::new((cores / 4).max(1))),
         blobs: Arc::new(Mutex::new(blobs)),
-        folder,
+        folders,
         slots: slots.max(1),
         busy: AtomicUsize::new(0),
         tags,
         told,
+        unfit: Mutex::default(),
     })
 }
