@@ -17,11 +17,12 @@ mod portable;
 mod repeated_calls;
 mod results;
 mod size;
+mod slice;
 mod window;
 mod written_call;
 
 pub use brief::{Accept, Activity, Brief, Judge, Report, RunContext, SubmitTry, TurnRelay};
-pub use budget::{Budget, Limits, Slice};
+pub use budget::{Budget, Limits};
 pub use continued::told_text;
 pub use conversation::MAX_TURNS;
 pub use converse::{ask_once, converse, shared_part};
@@ -29,3 +30,4 @@ pub use error::AgentError;
 pub(crate) use handoff::{fault_text, json_text, left_out, section, submit_tool};
 pub use opening::{Need, Opening};
 pub use portable::{PortableBrief, PortableError};
+pub use slice::Slice;

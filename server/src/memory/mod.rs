@@ -32,6 +32,7 @@ mod seal;
 mod store;
 mod task_text;
 mod tells;
+mod transcript;
 
 pub use answers::LastAnswer;
 pub use check_trust::{CheckTrust, TrustedCheck};
@@ -39,7 +40,7 @@ pub use error::{FileFaults, MemoryError};
 pub use files::{PLAN_MARKDOWN, QUICK_MARK, TASK};
 pub use folder::{check_folder, is_memory_folder};
 pub use history::SetAside;
-pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, TranscriptRead, request_digest};
+pub use journal::{EventLog, RunHistory, TranscriptLine, TranscriptRead, request_digest};
 pub use lock::{LockHolder, RunLock};
 pub use outbox::{Outbox, OutboxEvent, lacks_events};
 pub use plan_lock::PlanLock;
@@ -51,3 +52,4 @@ pub use store::{
 };
 pub use task_text::{decode as decode_text, is_same_task, tidied};
 pub use tells::{Tells, Told};
+pub use transcript::Transcript;

@@ -4,8 +4,8 @@
 //! `.agent_memory/` alone, so a run can be killed at any moment and another one continues. Nothing here knows a client or
 //! which phases there are; both are given.
 //!
-//! The sub-rooms import in one direction: `run`, `decide` and `changes`, `checks`, `foreign`, `gate`, `drive`, `start`, `status`,
-//! `log`.
+//! The sub-rooms import in one direction: `run`, `decide` and `changes`, `checks`, `foreign`, `gate`, `drive`, `start`, `dispatch`,
+//! `status`, `log`.
 
 mod changes;
 mod checks;
@@ -39,7 +39,7 @@ pub use gate::notes::{NO_NOTES, left_notes};
 pub use gate::skipped::can_run_skipped;
 pub use log::{LogBlock, RunEvents, RunLog, run_log, waits_for};
 pub use run::costs::{Costs, Priced};
-pub use run::dispatch::{Conversation, Dispatcher, Local};
+pub use run::dispatch::Local;
 pub use run::editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
 pub use run::end::RunEnd;
 pub use run::error::{PhaseError, StartError};
@@ -47,7 +47,7 @@ pub use run::events::{EventError, EventErrorKind, EventPhase, EventStatus, Failu
 pub use run::goal::{Goal, Request};
 pub use run::outcome::Outcome;
 pub use run::phase::Policy;
-pub use run::phase::Run;
+pub use run::phase::{Conversation, Dispatcher, Run};
 pub use run::phase::{Phase, Phases, Table};
 pub use run::phase_kinds::{PhaseEnd, TierRule, Titles, ToolSet};
 pub use run::phase_names::{CONTEXT, IMPLEMENT, PLAN, QUICK, REVIEW};

@@ -155,6 +155,10 @@ pub(super) const SUB_ROOMS: [(&str, &[SubRoom]); 2] = [
             ("gate", "what a person approves: the plan, and `foreign` work that would be accepted with it"),
             ("drive", "the loop: it does what `decide` says, asks at the `gate`, and ends with an outcome"),
             ("start", "how a run begins: everything is checked, then `drive` is spawned"),
+            (
+                "dispatch",
+                "conversations held on other machines: an engine is given it, and the worker opens its own models",
+            ),
             ("status", "where a workflow stands and what a run would need: it reads all of these and changes nothing"),
             ("log", "what a run said and did, for people: it reads journals, by the words for events of `run`"),
         ],

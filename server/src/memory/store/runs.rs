@@ -11,12 +11,13 @@ use crate::contracts::{MAX_NOTE_BYTES, RepoPath, Usage};
 use crate::memory::error::MemoryError;
 use crate::memory::files::{BASE, CANCEL, ROLLS_BACK, RUNS};
 use crate::memory::history;
-use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine, TranscriptRead};
+use crate::memory::journal::{self, EventLog, RunHistory, TranscriptLine, TranscriptRead};
 use crate::memory::kept;
 use crate::memory::platform::private_folder;
 use crate::memory::run_id::RunId;
 use crate::memory::seal::PUBLISH;
 use crate::memory::tells::{self, Tells};
+use crate::memory::transcript::Transcript;
 use crate::workspace::{self, find_folder};
 
 /// The folder and journals of one run.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::coordinator::AtWorkers;
+use super::at_workers::AtWorkers;
 use super::faces::WorkerSeen;
 use super::job::{Announcement, PROTOCOL};
 use super::times::times;

@@ -1,104 +1,12 @@
 //! Has the conversations of a run held by workers.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::time::Duration;
-
 use async_trait::async_trait;
 
+use super::at_workers::AtWorkers;
 use super::holding::{Held, Holding};
 use super::job::job_id;
 use crate::agents::{AgentError, Judge, Report};
-use crate::bus::{Broker, BrokerFault};
-use crate::workflow::run::dispatch::{Conversation, Dispatcher};
-use crate::workflow::run::events::{EventPhase, EventStatus};
-use crate::workflow::run::phase::Run;
-use crate::workspace::{Interrupt, Pack, Sent, Tree, TreeError, sha256};
-
-/// The workers at a broker.
-pub(super) struct AtWorkers {
-    pub(super) broker: Broker,
-    /// The broker's address as people may see it.
-    pub(super) shown: String,
-    /// Which workers may take the work; any where there is none.
-    pub(super) tag: Option<String>,
-    /// How long nothing is heard of a worker before its work is offered again.
-    pub(super) silence: Duration,
-    /// What of the workspace is at the broker.
-    sent: tokio::sync::Mutex<Sent>,
-    /// The last fault that the person was told of.
-    fault: Mutex<Option<String>>,
-}
-
-/// Why a tree is not at the broker.
-pub(super) enum TreeFault {
-    Broker(BrokerFault),
-    Agent(AgentError),
-}
-
-impl AtWorkers {
-    pub(super) fn new(broker: Broker, shown: String, tag: Option<String>, silence: Duration) -> Self {
-        Self { broker, shown, tag, silence, sent: tokio::sync::Mutex::default(), fault: Mutex::default() }
-    }
-
-    /// Tell of a fault of the broker, once until another one comes.
-    pub(super) fn notice_fault(&self, run: &Run, fault: &BrokerFault) {
-        let said = fault.to_string();
-        let mut last = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() != Some(&said) {
-            let message = format!("{}: {said}; trying again", self.shown);
-            run.emit(EventPhase::Workflow, EventStatus::Progress, message);
-            *last = Some(said);
-        }
-    }
-
-    /// Have the workspace as it is now be at the broker, without what no agent may read. Answers with the name of its manifest.
-    pub(super) async fn send_tree(&self, run: &Run) -> Result<String, TreeFault> {
-        // One after the other: what one has sent the next need not.
-        let mut sent = self.sent.lock().await;
-        let interrupt = Interrupt::never();
-        let _stops = StopOnDrop(interrupt.clone());
-        let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
-        let mut tree = aside(move || Tree::of(&workspace, &memory, &interrupt)).await??;
-        loop {
-            let known = sent.clone();
-            let (same, pack) = aside(move || {
-                let pack = tree.next_pack(&|blob| known.has(blob));
-                (tree, pack)
-            })
-            .await?;
-            tree = same;
-            if let Some(pack) = pack? {
-                self.send_pack(&mut sent, pack).await?;
-                continue;
-            }
-            let manifest = tree.manifest(&sent)?;
-            let mut is_whole = true;
-            for pack in manifest.packs() {
-                if !self.broker.has_file(pack).await? {
-                    sent.forget(pack);
-                    is_whole = false;
-                }
-            }
-            if is_whole {
-                let bytes = manifest.to_bytes();
-                let name = sha256(&bytes);
-                self.broker.put_file(&name, bytes).await?;
-                return Ok(name);
-            }
-        }
-    }
-
-    async fn send_pack(&self, sent: &mut Sent, pack: Pack) -> Result<(), BrokerFault> {
-        sent.add(&pack);
-        let name = pack.name.clone();
-        let put = self.broker.put_file(&name, pack.bytes).await;
-        if put.is_err() {
-            sent.forget(&name);
-        }
-        put
-    }
-}
+use crate::workflow::run::phase::{Conversation, Dispatcher, Run};
 
 #[async_trait]
 impl Dispatcher for AtWorkers {
@@ -131,29 +39,4 @@ impl Dispatcher for AtWorkers {
             }
         }
     }
-}
-
-struct StopOnDrop(Interrupt);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-impl From<BrokerFault> for TreeFault {
-    fn from(fault: BrokerFault) -> Self {
-        Self::Broker(fault)
-    }
-}
-
-impl From<TreeError> for TreeFault {
-    fn from(error: TreeError) -> Self {
-        Self::Agent(AgentError::Elsewhere(error.to_string()))
-    }
-}
-
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TreeFault> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| TreeFault::Agent(AgentError::Elsewhere(format!("reading the workspace broke off: {error}"))))
 }

@@ -193,6 +193,23 @@ pub(super) enum Signal {
     },
     /// The coordinator is alive; now and then.
     Following,
+    /// The worker with this claim wants to ask its model; again and again until it may.
+    MayAsk {
+        /// The claim.
+        claim: u64,
+        /// Counts the turns that it wanted to ask for.
+        turn: u64,
+    },
+    /// The coordinator lets it.
+    Ask {
+        /// Which turn.
+        turn: u64,
+    },
+    /// The coordinator does not let it yet: the provider is overloaded.
+    Wait {
+        /// Which turn.
+        turn: u64,
+    },
 }
 
 /// What a worker announces of itself.

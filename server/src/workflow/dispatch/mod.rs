@@ -6,6 +6,8 @@
 //! through the same checks as what an agent here does.
 
 #[cfg(feature = "nats")]
+mod at_workers;
+#[cfg(feature = "nats")]
 mod connect;
 #[cfg(feature = "nats")]
 mod coordinator;

@@ -1,5 +1,5 @@
 //! A phase is a value: everything the engine and the faces know of it is a row of the table they are given. A run is what
-//! a phase is given. The two name each other, and so they stand in one file.
+//! a phase is given, and a dispatcher holds the conversations of both. They name each other, and so they stand in one file.
 
 use super::events::NewEvent;
 use std::fmt;
@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::check_state::CheckState;
 use super::checkpoint_state::CheckpointState;
 use super::costs::{Costs, Priced};
-use super::dispatch::Dispatcher;
 use super::editor::Editor;
 use super::error::PhaseError;
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus};
@@ -20,7 +19,7 @@ use super::phase_kinds::{PhaseEnd, TierRule, Titles, ToolSet};
 use super::phase_names::{IMPLEMENT, PLAN, REVIEW};
 use super::prompts::Prompts;
 use super::question::Approver;
-use crate::agents::{AgentError, RunContext};
+use crate::agents::{AgentError, Brief, Judge, Report, RunContext};
 use crate::config::{Check, Settings, UserPhase};
 use crate::contracts::{HandoffFile, Handoffs, ImplReport, PhaseFiles, PhaseName};
 use crate::memory::{Memory, Store};
@@ -160,6 +159,46 @@ pub struct Run {
     /// What the start asks for.
     pub(crate) goal: Goal,
     pub(crate) auto_approve: bool,
+}
+
+/// One conversation of a phase or a task, from its first prompt to what it hands on.
+pub struct Conversation<'a> {
+    /// The phase.
+    pub phase: PhaseName,
+    /// The task, where it is one of several.
+    pub task: Option<&'a str>,
+    /// The round, from 1; `None` where there is none yet.
+    pub round: Option<u32>,
+    /// SHA-256 of the plan, in hex, where there is one.
+    pub plan_sha256: Option<String>,
+    /// Whether the agent is asked once, and not driven until it hands on.
+    pub is_asked_once: bool,
+    /// How many conversations may be under way at once, this one among them.
+    pub beside: usize,
+    /// The agent. What it has read and edited so far is in its toolbox.
+    pub brief: &'a Brief,
+}
+
+/// Holds the conversations of a run. What an agent hands on is judged by who asked for the conversation, and so are its edits:
+/// they are in the brief's toolbox whenever `judge` is asked, wherever they were made.
+#[async_trait]
+pub trait Dispatcher: Send + Sync {
+    /// Where conversations are held, if not in this process: "workers at nats://host".
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// Hold a conversation until `judge` takes what is handed on.
+    ///
+    /// # Errors
+    /// When the model cannot be asked, does not come to an end, or the run is cancelled.
+    async fn hold(
+        &self,
+        run: &Run,
+        conversation: &Conversation<'_>,
+        judge: &dyn Judge<()>,
+        report: Report<'_>,
+    ) -> Result<(), AgentError>;
 }
 
 impl Table {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::hold::hold;
-use super::serve::Worker;
+use super::hold::{Settled, hold};
+use super::machine::Worker;
 use crate::bus::{AppendFault, BrokerFault, Offered, Read};
 use crate::text::safe_line;
 use crate::workflow::dispatch::job::{Entry, Job, PROTOCOL};
@@ -14,16 +14,6 @@ use crate::workflow::dispatch::log_state::LogState;
 
 /// When a job is offered again that this worker cannot do.
 const LATER: Duration = Duration::from_secs(5);
-
-/// What becomes of the job in the queue.
-pub(super) enum Settled {
-    /// It is out of the queue.
-    Done,
-    /// Somebody is to take it after this time.
-    GivenBack(Duration),
-    /// It comes again by itself, or is gone.
-    Left,
-}
 
 /// Do a job, and settle it in the queue.
 pub(super) async fn work(worker: Arc<Worker>, offered: Offered, ending: CancellationToken) {

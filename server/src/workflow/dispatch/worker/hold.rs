@@ -10,9 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::at_work::Settled;
 use super::checks::ChecksHere;
-use super::serve::Worker;
+use super::machine::Worker;
 use super::session::{Session, Stopped, lock};
 use super::tree::{TreeFault, put_in_place};
 use crate::agents::{Activity, AgentError, Budget, PortableError, RunContext, ask_once, converse};
@@ -30,6 +29,16 @@ const WORKING: Duration = Duration::from_secs(5);
 const DOING: Duration = Duration::from_millis(200);
 /// When a job is offered again that this machine could not do.
 const LATER: Duration = Duration::from_secs(5);
+
+/// What becomes of the job in the queue.
+pub(super) enum Settled {
+    /// It is out of the queue.
+    Done,
+    /// Somebody is to take it after this time.
+    GivenBack(Duration),
+    /// It comes again by itself, or is gone.
+    Left,
+}
 
 /// Hold the conversation of a job that this worker has claimed. Answers with what becomes of the job, and how it ended, for people.
 pub(super) async fn hold(
@@ -131,7 +140,7 @@ async fn prepare(
     };
     let about = (work.brief.agent.clone(), Arc::clone(&context.tells));
     let session = Session::new(
-        worker.broker.clone(),
+        (worker.broker.clone(), job.workflow.clone(), job.job.clone()),
         log,
         claim,
         state,

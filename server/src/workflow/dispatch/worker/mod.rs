@@ -6,6 +6,7 @@ mod at_work;
 mod checks;
 mod folders;
 mod hold;
+mod machine;
 mod serve;
 mod session;
 mod tree;

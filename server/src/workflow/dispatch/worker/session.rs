@@ -1,6 +1,6 @@
 //! A job at work, as its log has it: everything that the worker does goes there first.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ use crate::workspace::{Returned, sha256};
 const ORPHANED: Duration = Duration::from_secs(120);
 /// How long a last word is tried.
 const LAST_WORD: Duration = Duration::from_secs(10);
+/// How long the coordinator has to say whether the model may be asked, and how often it may say nothing.
+const ANSWER: Duration = Duration::from_secs(1);
+const SILENT_ANSWERS: u32 = 3;
 /// Time between two tries.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -45,6 +48,8 @@ pub(super) enum Stopped {
 /// A job at work.
 pub(super) struct Session {
     pub(super) broker: Broker,
+    workflow: String,
+    job: String,
     log: JobLog,
     /// The sequence of the entry by which this worker has it.
     claim: u64,
@@ -59,6 +64,11 @@ pub(super) struct Session {
     ending: CancellationToken,
     /// Submissions that were sent back before, and were gone through again.
     replayed: AtomicUsize,
+    /// Turns that this worker wanted to ask for, and the last one that it was allowed.
+    turns: AtomicU64,
+    allowed: AtomicU64,
+    /// The coordinator has answered.
+    answered: Notify,
     /// When the coordinator was last heard of.
     heard: Mutex<Instant>,
     pub(super) tells: Arc<Tells>,
@@ -69,7 +79,7 @@ pub(super) struct Session {
 impl Session {
     #[expect(clippy::too_many_arguments, reason = "it is made in one place, of what that place has")]
     pub(super) fn new(
-        broker: Broker,
+        (broker, workflow, job): (Broker, String, String),
         log: JobLog,
         claim: u64,
         state: LogState,
@@ -80,6 +90,8 @@ impl Session {
     ) -> Self {
         Self {
             broker,
+            workflow,
+            job,
             log,
             claim,
             agent,
@@ -89,6 +101,9 @@ impl Session {
             why: Mutex::default(),
             ending,
             replayed: AtomicUsize::new(0),
+            turns: AtomicU64::new(0),
+            allowed: AtomicU64::new(0),
+            answered: Notify::new(),
             heard: Mutex::new(Instant::now()),
             tells,
             toolbox,
@@ -176,9 +191,17 @@ impl Session {
 
     /// The coordinator said that it is there.
     pub(super) fn hear(&self, body: &[u8]) {
-        if let Ok(Signal::Following) = serde_json::from_slice(body) {
-            *lock(&self.heard) = Instant::now();
+        match serde_json::from_slice(body) {
+            Ok(Signal::Following) => {}
+            Ok(Signal::Ask { turn }) => {
+                self.allowed.fetch_max(turn, Ordering::Relaxed);
+                self.answered.notify_waiters();
+            }
+            Ok(Signal::Wait { .. }) => self.answered.notify_waiters(),
+            // What this worker itself says.
+            _ => return,
         }
+        *lock(&self.heard) = Instant::now();
     }
 
     /// Append an entry, as long as this worker has the job.
@@ -292,6 +315,25 @@ impl TurnRelay for Session {
         if self.ending.is_cancelled() {
             self.end(Stopped::Ending);
             std::future::pending::<()>().await;
+        }
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut silent = 0;
+        // Where the coordinator says nothing, the worker's own throttle is what there is.
+        while silent < SILENT_ANSWERS {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if let Ok(body) = serde_json::to_vec(&Signal::MayAsk { claim: self.claim, turn }) {
+                self.broker.signal(&self.workflow, &self.job, &body).await;
+            }
+            match timeout(ANSWER, answered).await {
+                Ok(()) if self.allowed.load(Ordering::Relaxed) >= turn => return,
+                Ok(()) => {
+                    silent = 0;
+                    sleep(ANSWER).await;
+                }
+                Err(_) => silent += 1,
+            }
         }
     }
 

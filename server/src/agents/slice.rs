@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Budget, Limits, State};
-use crate::agents::error::AgentError;
+use super::budget::{Budget, Limits, State};
+use super::error::AgentError;
 use crate::contracts::Usage;
 use crate::text::cost;
 

@@ -1,11 +1,8 @@
-mod slice;
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-pub use self::slice::Slice;
 use super::error::AgentError;
 use crate::contracts::Usage;
 use crate::models::{Catalog, Price};
@@ -31,14 +28,14 @@ pub struct Limits {
 /// Dollars are held against what turns with a known price cost: one model without a price beside them makes the
 /// workflow's sum unknown, and lifts no limit.
 pub struct Budget {
-    limits: Limits,
+    pub(super) limits: Limits,
     /// What models cost.
     catalog: Arc<Catalog>,
     state: Mutex<State>,
-    settled: Notify,
+    pub(super) settled: Notify,
 }
 
-struct State {
+pub(super) struct State {
     /// What this run used.
     run: Usage,
     /// What the workflow's earlier runs used.
@@ -46,10 +43,10 @@ struct State {
     /// The turns that this run and the earlier ones took.
     turns: (u64, u64),
     /// What all turns with a known price cost, earlier runs included.
-    priced_usd: f64,
-    reserved_usd: f64,
-    reserved_tokens: u64,
-    turns_under_way: usize,
+    pub(super) priced_usd: f64,
+    pub(super) reserved_usd: f64,
+    pub(super) reserved_tokens: u64,
+    pub(super) turns_under_way: usize,
 }
 
 /// Room for one turn. Given back when it is dropped.
@@ -222,7 +219,7 @@ impl Budget {
         format!("{what}: {broken}{used} used, and {left}. Raise {setting}")
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -251,7 +248,7 @@ impl State {
     }
 
     /// Tokens of the workflow, this run and the earlier ones.
-    fn tokens(&self) -> u64 {
+    pub(super) fn tokens(&self) -> u64 {
         self.before.total_tokens() + self.run.total_tokens()
     }
 }

@@ -1,0 +1,376 @@
+//! One conversation that a worker holds, as its coordinator follows it.
+
+mod broker;
+mod offering;
+mod recording;
+mod throttling;
+mod verdict;
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use self::throttling::TurnAtWork;
+use crate::agents::{Activity, AgentError, Judge, PortableBrief, PortableError, Report, Slice};
+use crate::bus::{BrokerFault, Follow, JobLog, Read};
+use crate::memory::{Told, TranscriptLine};
+use crate::models::{ModelError, Slot};
+use crate::text::{safe_line, short_line};
+use crate::workflow::dispatch::at_workers::AtWorkers;
+use crate::workflow::dispatch::job::{Entry, Signal};
+use crate::workflow::dispatch::log_state::{Change, LogState};
+use crate::workflow::run::events::EventStatus;
+use crate::workflow::run::phase::{Conversation, Run};
+use crate::workspace::Staging;
+
+/// How often the coordinator looks for what is to be told.
+const TICK: Duration = Duration::from_millis(500);
+/// How often it says that it is there.
+const FOLLOWING: Duration = Duration::from_secs(5);
+/// How long nobody takes a job before the person is told.
+const UNTAKEN: Duration = Duration::from_secs(15);
+/// How long the broker may be away before the run ends.
+const LONGEST_AWAY: Duration = Duration::from_secs(600);
+/// How long it is away before the person is told.
+const AWAY_TOLD: Duration = Duration::from_secs(3);
+/// How long the last word to a worker may take, once the run is cancelled.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Characters of what a worker says that are shown.
+const SHOWN: usize = 300;
+
+/// A conversation that a worker holds.
+pub(super) struct Holding<'a> {
+    at: &'a AtWorkers,
+    run: &'a Run,
+    conversation: &'a Conversation<'a>,
+    judge: &'a dyn Judge<()>,
+    report: Report<'a>,
+    brief: &'a PortableBrief,
+    id: String,
+    log: JobLog,
+    follow: Follow,
+    state: LogState,
+    /// What entries changed that were read and not yet looked at.
+    changes: VecDeque<Change>,
+    slice: Option<Slice<'a>>,
+    /// Turns that are known from elsewhere.
+    carried: &'a [TranscriptLine],
+    /// What the task had read when the conversation began.
+    initial: Option<Staging>,
+    /// Lines of the log that the transcript has.
+    recorded: usize,
+    /// Whether a line of this run holds the conversation from its beginning.
+    is_begun: bool,
+    /// When the worker was last heard of, or the job offered.
+    seen: Instant,
+    followed: Instant,
+    /// Since when the broker is away.
+    away: Option<Instant>,
+    turn: TurnAtWork,
+    told: HashSet<String>,
+    noticed: HashSet<String>,
+}
+
+/// The right to a turn, once it is there.
+async fn entering(turn: &mut TurnAtWork) -> Option<Slot> {
+    match &mut turn.entering {
+        Some(entering) => entering.await.unwrap_or_default(),
+        None => std::future::pending().await,
+    }
+}
+
+/// How a conversation was held.
+pub(super) enum Held {
+    /// Something was taken.
+    Taken,
+    /// The broker lost what it had. These lines of the conversation are known here.
+    Lost(Vec<TranscriptLine>),
+}
+
+/// What ends the holding.
+enum Stop {
+    /// The broker lost the log, or what belongs to it.
+    Lost,
+    Agent(AgentError),
+}
+
+impl From<AgentError> for Stop {
+    fn from(error: AgentError) -> Self {
+        Self::Agent(error)
+    }
+}
+
+impl<'a> Holding<'a> {
+    pub(super) fn new(
+        at: &'a AtWorkers,
+        run: &'a Run,
+        (conversation, judge, report): (&'a Conversation<'a>, &'a dyn Judge<()>, Report<'a>),
+        brief: &'a PortableBrief,
+        id: String,
+        carried: &'a [TranscriptLine],
+    ) -> Self {
+        let log = at.broker.log(run.bus.workflow(), &id);
+        let staging = conversation.brief.toolbox.shared_staging();
+        let initial = staging.map(|staging| staging.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone());
+        Self {
+            at,
+            run,
+            conversation,
+            judge,
+            report,
+            brief,
+            id,
+            follow: log.follow(0),
+            log,
+            state: LogState::default(),
+            changes: VecDeque::new(),
+            slice: None,
+            carried,
+            initial,
+            recorded: 0,
+            is_begun: false,
+            seen: Instant::now(),
+            followed: Instant::now(),
+            away: None,
+            turn: TurnAtWork::default(),
+            told: HashSet::new(),
+            noticed: HashSet::new(),
+        }
+    }
+
+    /// Have the conversation held until something is taken.
+    pub(super) async fn hold(mut self) -> Result<Held, AgentError> {
+        match self.try_hold().await {
+            Ok(()) => Ok(Held::Taken),
+            Err(Stop::Lost) => {
+                self.notice("the broker has lost what it had; the work goes on from what is known here".to_owned());
+                match self.patiently(|broker| async move { broker.prepare().await }).await {
+                    Ok(()) | Err(Stop::Lost) => {
+                        Ok(Held::Lost(self.state.lines.into_iter().map(|(_, line)| line).collect()))
+                    }
+                    Err(Stop::Agent(error)) => Err(error),
+                }
+            }
+            Err(Stop::Agent(error)) => {
+                if self.state.attempt() > 0 && !self.state.is_over() {
+                    // Who is at work finds out by the log, or else when its next turn is refused.
+                    let _ = timeout(FAREWELL, self.append_once(&Entry::Cancelled)).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_hold(&mut self) -> Result<(), Stop> {
+        for read in self.read().await? {
+            self.take(read);
+        }
+        self.follow = self.log.follow(self.state.last);
+        // What was done before this process: the turns are taken over, the rest shows in the state.
+        self.changes.clear();
+        self.record_lines()?;
+        self.slice = Some(self.run.context.budget.slice(self.conversation.beside).await?);
+        if self.state.work.is_none() {
+            self.append(Entry::Opened { work: Box::new(self.work().await?) }).await?;
+        }
+        if let Some(submission) = self.state.taken.clone() {
+            // The coordinator was killed before it had written down what it took.
+            return match self.verdict(&submission).await? {
+                faults if faults.is_empty() => Ok(()),
+                _ => Err(Stop::Lost),
+            };
+        }
+        if self.state.pending.is_some() && self.judge_pending().await? {
+            return Ok(());
+        }
+        let is_resumable = |error: &PortableError| !AgentError::from(error.clone()).ends_conversation();
+        match &self.state.ended {
+            Some(error) if !is_resumable(error) => return Err(Stop::Agent(error.clone().into())),
+            Some(_) => self.offer_next().await?,
+            None if self.state.attempt() == 0 || self.state.is_cancelled || self.state.given_back.is_some() => {
+                self.offer_next().await?;
+            }
+            None => self.put_in_queue().await?,
+        }
+        self.follow_to_the_end().await
+    }
+
+    async fn follow_to_the_end(&mut self) -> Result<(), Stop> {
+        let mut signals = self.signals().await?;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let cancel = self.run.context.cancel.clone();
+        self.signal(&Signal::Following).await;
+        loop {
+            while let Some(change) = self.changes.pop_front() {
+                if self.handle(change).await? {
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(AgentError::Cancelled.into()),
+                read = self.follow.next() => match read {
+                    Ok(read) => self.take(read),
+                    Err(fault) => self.faulted(&fault).await?,
+                },
+                signal = signals.next() => match signal {
+                    Some(body) => self.hear(&body).await,
+                    None => signals = self.signals().await?,
+                },
+                slot = entering(&mut self.turn) => self.entered(slot).await,
+                _ = ticks.tick() => self.tick().await?,
+            }
+        }
+    }
+
+    /// Take in what was read of the log.
+    fn take(&mut self, read: Read) {
+        let change = match read {
+            Read::Entry(entry) if entry.seq <= self.state.last => return,
+            Read::Entry(entry) => match serde_json::from_slice::<Entry>(&entry.body) {
+                Ok(parsed) => self.state.take(entry.seq, parsed),
+                Err(error) => {
+                    tracing::warn!(%error, "an entry of a job's log cannot be read");
+                    self.state.skip(entry.seq);
+                    Change::PassedOver
+                }
+            },
+            Read::Unsealed { seq } if seq <= self.state.last => return,
+            Read::Unsealed { seq } => {
+                self.state.skip(seq);
+                self.notice_once("a message that is not sealed with BATON_BUS_KEY was refused");
+                return;
+            }
+        };
+        self.changes.push_back(change);
+    }
+
+    /// What an entry changed. Answers whether something was taken.
+    async fn handle(&mut self, change: Change) -> Result<bool, Stop> {
+        self.record_lines()?;
+        match change {
+            Change::Claimed(claim) => {
+                self.seen = Instant::now();
+                self.turn = TurnAtWork::default();
+                self.notice(format!("at worker {}", safe_line(&claim.worker)));
+            }
+            Change::Line => {
+                self.seen = Instant::now();
+                self.turn_answered();
+            }
+            Change::Submitted => {
+                self.seen = Instant::now();
+                return self.judge_pending().await;
+            }
+            Change::Ended => return self.ended().await.map(|()| false),
+            Change::GivenBack { worker, why } => {
+                self.seen = Instant::now();
+                let (worker, why) = (safe_line(&worker), short_line(&why, SHOWN));
+                self.notice(format!("worker {worker} gave it back: {why}"));
+            }
+            Change::Refused { worker, why } => {
+                let (worker, why) = (safe_line(&worker), short_line(&why, SHOWN));
+                self.notice_once(&format!("worker {worker} refused it: {why}"));
+            }
+            Change::PassedOver => {
+                self.notice_once("a message came late, of a worker that no longer has the work, and was refused");
+            }
+            Change::Nothing | Change::Judged | Change::Told | Change::Cancelled => {}
+        }
+        Ok(false)
+    }
+
+    /// The attempt came to an end of its own.
+    async fn ended(&mut self) -> Result<(), Stop> {
+        match self.state.ended.clone() {
+            Some(PortableError::Budget { .. }) => {
+                if let Some(slice) = self.slice.take() {
+                    let agent = &self.conversation.brief.agent;
+                    self.slice = Some(self.run.context.budget.larger_slice(slice, agent).await?);
+                }
+                self.offer_next().await
+            }
+            Some(error) => {
+                let worker = self.state.claim.as_ref().map(|claim| safe_line(&claim.worker)).unwrap_or_default();
+                Err(Stop::Agent(match AgentError::from(error) {
+                    AgentError::Model(ModelError { kind, message, usage }) => {
+                        let message = format!("worker {worker}: {message}");
+                        AgentError::Model(ModelError::new(kind, message).with_usage(usage))
+                    }
+                    error => error,
+                }))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the worker says in passing.
+    async fn hear(&mut self, body: &[u8]) {
+        let claim = self.state.claim.as_ref().map(|claim| claim.seq);
+        match serde_json::from_slice(body) {
+            Ok(Signal::Working { claim: by }) if claim == Some(by) => self.seen = Instant::now(),
+            Ok(Signal::Doing { claim: by, activity }) if claim == Some(by) => {
+                self.seen = Instant::now();
+                self.note_load(&activity);
+                // A turn is told of by the log.
+                if !matches!(*activity, Activity::Turn) {
+                    (self.report)(*activity);
+                }
+            }
+            Ok(Signal::MayAsk { claim: by, turn }) if claim == Some(by) => {
+                self.seen = Instant::now();
+                self.may_ask(turn).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn tick(&mut self) -> Result<(), Stop> {
+        if self.at.broker.is_connected().await {
+            self.away = None;
+        } else {
+            let fault = BrokerFault::Unreachable { why: "the connection is lost".to_owned() };
+            let since = *self.away.get_or_insert_with(Instant::now);
+            // A connection that breaks for a moment is nobody's business.
+            if since.elapsed() > AWAY_TOLD {
+                let mut away = Some(since);
+                return self.wait_after(&fault, &mut away).await;
+            }
+            return Ok(());
+        }
+        if self.followed.elapsed() >= FOLLOWING {
+            self.followed = Instant::now();
+            self.signal(&Signal::Following).await;
+        }
+        for Told { id, text } in self.run.context.tells.waiting_for(&self.brief.agent) {
+            if self.told.insert(id.clone()) {
+                self.append(Entry::Told { id, text }).await?;
+            }
+        }
+        match &self.state.claim {
+            Some(claim) if self.seen.elapsed() > self.at.silence => {
+                let worker = safe_line(&claim.worker);
+                self.notice(format!("nothing is heard of worker {worker}; offered again"));
+                self.offer_next().await?;
+            }
+            None if self.seen.elapsed() > UNTAKEN && !self.state.is_over() => {
+                let place = &self.at.shown;
+                self.notice_once(&format!("no worker has taken it yet; start one: `baton worker --nats {place}`"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn notice(&self, message: String) {
+        self.run.emit_for_task(self.conversation.phase, EventStatus::Progress, self.conversation.task, message);
+    }
+
+    fn notice_once(&mut self, message: &str) {
+        if self.noticed.insert(message.to_owned()) {
+            self.notice(message.to_owned());
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a worker is sent: the work, the tree, and the attempt in the queue.
+
+use std::time::Instant;
+
+use super::{Holding, Stop};
+use crate::agents::{AgentError, Limits, Slice};
+use crate::bus::Broker;
+use crate::workflow::dispatch::at_workers::TreeFault;
+use crate::workflow::dispatch::job::{Entry, Job, PROTOCOL, ReturnedFile, Work};
+use crate::workflow::run::phase::Conversation;
+use crate::workspace::{Returned, sha256};
+
+impl Holding<'_> {
+    /// All that a worker needs.
+    pub(super) async fn work(&self) -> Result<Work, Stop> {
+        let (mut read, mut edits) = (Vec::new(), Vec::new());
+        if let Some(initial) = &self.initial {
+            read = initial.read_files();
+            for Returned { path, base, after, moved_from } in initial.returned() {
+                let after = match after {
+                    Some(bytes) => {
+                        let name = sha256(&bytes);
+                        let put = |broker: Broker| {
+                            let (name, bytes) = (name.clone(), bytes.clone());
+                            async move { broker.put_file(&name, bytes).await }
+                        };
+                        self.patiently(put).await?;
+                        Some(name)
+                    }
+                    None => None,
+                };
+                edits.push(ReturnedFile { path, base, after, moved_from });
+            }
+        }
+        Ok(Work {
+            run: self.run.context.run.clone(),
+            memory_dir: self.run.store.path().clone(),
+            brief: self.brief.clone(),
+            is_asked_once: self.conversation.is_asked_once,
+            read,
+            edits,
+            recorded: self.carried.to_vec(),
+        })
+    }
+
+    /// Offer the next attempt.
+    pub(super) async fn offer_next(&mut self) -> Result<(), Stop> {
+        let tree = match self.brief.tools.needs_files() {
+            true => Some(self.tree().await?),
+            false => None,
+        };
+        let budget = self.slice.as_ref().map(Slice::limits);
+        let Conversation { phase, task, round, plan_sha256, .. } = self.conversation;
+        let job = Job {
+            protocol: PROTOCOL,
+            workflow: self.run.bus.workflow().to_owned(),
+            job: self.id.clone(),
+            round: *round,
+            phase: phase.to_string(),
+            task: task.map(str::to_owned),
+            attempt: self.state.attempt() + 1,
+            plan_sha256: plan_sha256.clone(),
+            tree,
+            budget: budget.unwrap_or(Limits { usd: 0.0, tokens: None }),
+        };
+        self.append(Entry::Offered { job }).await?;
+        self.put_in_queue().await
+    }
+
+    /// Put the attempt in the queue. One that is there already is known by its name, or by its claim.
+    pub(super) async fn put_in_queue(&mut self) -> Result<(), Stop> {
+        self.seen = Instant::now();
+        let Some(job) = &self.state.job else { return Ok(()) };
+        let name = format!("{}:{}", self.id, job.attempt);
+        let body = serde_json::to_vec(job).map_err(|error| AgentError::Journal(error.into()))?;
+        let offer = |broker: Broker| {
+            let (tag, name, body) = (self.at.tag.clone(), name.clone(), body.clone());
+            async move { broker.offer(tag.as_deref(), &name, &body).await }
+        };
+        self.patiently(offer).await
+    }
+
+    /// Send the tree as it is now. Answers with its name.
+    pub(super) async fn tree(&self) -> Result<String, Stop> {
+        let mut away = None;
+        loop {
+            match self.at.send_tree(self.run).await {
+                Ok(name) => return Ok(name),
+                Err(TreeFault::Broker(fault)) => self.wait_after(&fault, &mut away).await?,
+                Err(TreeFault::Agent(error)) => return Err(error.into()),
+            }
+        }
+    }
+}
