@@ -31,6 +31,7 @@ mod hunks;
 mod identity;
 mod ignored;
 mod interrupt;
+mod job_folders;
 mod lines;
 mod merge;
 mod names;
@@ -78,6 +79,7 @@ pub use globs::{BadGlobs, Globs};
 pub use hunks::{LineHunk, byte_lines, changed_except, line_hunks, without_hunks};
 pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
+pub use job_folders::{JobFolder, JobFolders};
 pub use opened::read_as_editor;
 pub use own_file::OwnFileError;
 pub use ownership::Owner;
@@ -97,7 +99,8 @@ pub use sample::{SAMPLE_TASK, SampleError, prepare_sample, sample_repository};
 #[cfg(target_os = "linux")]
 pub use sandbox::sandbox_stage;
 pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, Traces, TreeState, ViewEdit};
-pub use staging::{Returned, StagedChange, Staging, StagingError, TakeOver, Writable};
+pub use staging::take_over::{Returned, TakeOver};
+pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use stamp::Stamp;
 pub use text_file::{CannotEncode, NotText, TextFile, text_of};
 pub use tree::{

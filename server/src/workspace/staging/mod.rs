@@ -3,14 +3,13 @@
 mod check;
 mod entry;
 mod moving;
-mod take_over;
+pub(super) mod take_over;
 mod writable;
 
 use std::collections::BTreeMap;
 
 pub use self::entry::StagedChange;
 use self::entry::{Entry, Staged};
-pub use self::take_over::{Returned, TakeOver};
 pub use self::writable::Writable;
 use crate::contracts::{FileKeys, RepoPath};
 use crate::workspace::access::{Refused, readable, refused_by_name};

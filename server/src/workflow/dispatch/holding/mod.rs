@@ -4,6 +4,7 @@ mod broker;
 mod offering;
 mod recording;
 mod throttling;
+mod turn;
 mod verdict;
 
 use std::collections::{HashSet, VecDeque};
@@ -11,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use self::throttling::TurnAtWork;
+use self::turn::TurnAtWork;
 use crate::agents::{Activity, AgentError, Judge, PortableBrief, PortableError, Report, Slice};
 use crate::bus::{BrokerFault, Follow, JobLog, Read};
 use crate::memory::{Told, TranscriptLine};
-use crate::models::{ModelError, Slot};
+use crate::models::ModelError;
 use crate::text::{safe_line, short_line};
 use crate::workflow::dispatch::at_workers::AtWorkers;
 use crate::workflow::dispatch::job::{Entry, Signal};
@@ -70,14 +71,6 @@ pub(super) struct Holding<'a> {
     turn: TurnAtWork,
     told: HashSet<String>,
     noticed: HashSet<String>,
-}
-
-/// The right to a turn, once it is there.
-async fn entering(turn: &mut TurnAtWork) -> Option<Slot> {
-    match &mut turn.entering {
-        Some(entering) => entering.await.unwrap_or_default(),
-        None => std::future::pending().await,
-    }
 }
 
 /// How a conversation was held.
@@ -219,7 +212,7 @@ impl<'a> Holding<'a> {
                     Some(body) => self.hear(&body).await,
                     None => signals = self.signals().await?,
                 },
-                slot = entering(&mut self.turn) => self.entered(slot).await,
+                slot = self.turn.entered() => self.entered(slot).await,
                 _ = ticks.tick() => self.tick().await?,
             }
         }

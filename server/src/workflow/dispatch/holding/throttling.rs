@@ -3,23 +3,11 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
-
 use super::Holding;
+use super::turn::TurnAtWork;
 use crate::agents::Activity;
 use crate::models::{Slot, TurnProgress};
 use crate::workflow::dispatch::job::Signal;
-
-/// The turn that the worker is at.
-#[derive(Default)]
-pub(super) struct TurnAtWork {
-    /// Its number among those that the worker asked for.
-    number: u64,
-    /// The right to have it under way.
-    slot: Option<Slot>,
-    /// Waits for that.
-    pub(super) entering: Option<JoinHandle<Option<Slot>>>,
-}
 
 impl Holding<'_> {
     /// The worker wants to ask its model.

@@ -1,7 +1,6 @@
 //! The checks that an agent tries on a worker: the coordinator's commands, in the worker's own sandbox.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::tools::{CheckRunner, OfferedCheck};
 use crate::workflow::checks::tried_words;
 use crate::workflow::checks::tries::{Tried, view_edit};
 use crate::workflow::checks::words::state_of;
-use crate::workspace::{Ended, Job, Place, Sandbox, SandboxWish, StagedChange, Workspace};
+use crate::workspace::{Ended, Job, JobFolder, Place, Sandbox, SandboxWish, StagedChange, Workspace};
 
 /// Runs the checks of one conversation.
 pub(super) struct ChecksHere {
@@ -34,7 +33,7 @@ pub(super) struct ChecksHere {
     pub(super) slots: Arc<Semaphore>,
     pub(super) cancel: CancellationToken,
     /// For logs.
-    pub(super) folder: PathBuf,
+    pub(super) folder: Arc<JobFolder>,
     pub(super) runtime: Handle,
 }
 
@@ -80,9 +79,7 @@ impl ChecksHere {
         let find = || Sandbox::find(&self.workspace, self.wish, &self.cancel);
         let sandbox = self.sandbox.get_or_init(find).await;
         let _slot = self.slots.acquire().await.map_err(|error| error.to_string())?;
-        #[expect(clippy::disallowed_methods, reason = "the worker's own folder")]
-        let log = std::fs::File::create(self.folder.join(format!("check-{number}.log")))
-            .map_err(|error| error.to_string())?;
+        let log = self.folder.check_log(number).map_err(|error| error.to_string())?;
         let job = Job {
             command: check.command.clone(),
             timeout: Duration::from_secs(check.timeout_s),

@@ -1,11 +1,9 @@
 //! Holds one conversation: the tree in place, the agent with its tools, and every turn in the log before it counts.
 
-use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cap_std::fs::Dir;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +20,7 @@ use crate::models::TurnProgress;
 use crate::tools::{CheckRunner, Toolbox};
 use crate::workflow::dispatch::job::{Entry, Job, ReturnedFile, Signal, Work};
 use crate::workflow::dispatch::log_state::LogState;
-use crate::workspace::{Returned, Workspace};
+use crate::workspace::{JobFolder, Returned, Workspace};
 
 /// How often the coordinator is told that this worker is at work, and how often at most what its agent does.
 const WORKING: Duration = Duration::from_secs(5);
@@ -86,7 +84,7 @@ struct Prepared {
     context: RunContext,
     toolbox: Toolbox,
     /// Removed with this.
-    _folder: tempfile::TempDir,
+    _folder: Arc<JobFolder>,
 }
 
 struct NotPrepared {
@@ -115,10 +113,10 @@ async fn prepare(
     };
     let Some(work) = state.work.take() else { return Err(fault(log, state, "its log is not there".to_owned())) };
     let folder = match worker.folder() {
-        Ok(folder) => folder,
+        Ok(folder) => Arc::new(folder),
         Err(error) => return Err(fault(log, state, format!("no folder for it can be made: {error}"))),
     };
-    let workspace = match put_in_place(&worker.broker, job.tree.as_deref(), folder.path(), &worker.blobs).await {
+    let workspace = match put_in_place(&worker.broker, job.tree.as_deref(), &folder, &worker.blobs).await {
         Ok(workspace) => workspace,
         Err(TreeFault::Broker(error)) => {
             let settled =
@@ -130,11 +128,11 @@ async fn prepare(
     };
     let stop = CancellationToken::new();
     let tried: Arc<Mutex<Vec<(String, bool)>>> = Arc::default();
-    let toolbox = toolbox(worker, &work, &workspace, folder.path(), &stop, &tried);
+    let toolbox = toolbox(worker, &work, &workspace, &folder, &stop, &tried);
     if let Err(why) = as_it_was(worker, &work, &toolbox).await {
         return Err(fault(log, state, why));
     }
-    let context = match context(worker, job, &work, &state, folder.path(), &stop) {
+    let context = match context(worker, job, &work, &state, &folder, &stop) {
         Ok(context) => context,
         Err(error) => return Err(fault(log, state, format!("its journal cannot be opened: {error}"))),
     };
@@ -157,7 +155,7 @@ fn toolbox(
     worker: &Arc<Worker>,
     work: &Work,
     workspace: &Workspace,
-    folder: &Path,
+    folder: &Arc<JobFolder>,
     stop: &CancellationToken,
     tried: &Arc<Mutex<Vec<(String, bool)>>>,
 ) -> Toolbox {
@@ -173,7 +171,7 @@ fn toolbox(
             tried: Arc::clone(tried),
             slots: Arc::clone(&worker.check_slots),
             cancel: stop.clone(),
-            folder: folder.to_owned(),
+            folder: Arc::clone(folder),
             runtime: Handle::current(),
         })
     });
@@ -204,10 +202,10 @@ fn context(
     job: &Job,
     work: &Work,
     state: &LogState,
-    folder: &Path,
+    folder: &JobFolder,
     stop: &CancellationToken,
 ) -> std::io::Result<RunContext> {
-    let dir = Dir::open_ambient_dir(folder, cap_std::ambient_authority())?;
+    let dir = folder.dir()?;
     let lines = work.recorded.iter().chain(state.lines.iter().map(|(_, line)| line)).cloned();
     // What was spent of this attempt's part before this worker took it over.
     let spent: Vec<Usage> =

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::folders::Folders;
 use super::session::lock;
 use crate::bus::{Broker, BrokerFault, BrokerTimes, BusKey};
 use crate::config;
@@ -17,7 +16,7 @@ use crate::workflow::dispatch::job::{AnnouncedModel, Announcement, PROTOCOL};
 use crate::workflow::dispatch::times::times;
 use crate::workflow::run::editor::Editor;
 use crate::workflow::start::engine;
-use crate::workspace::{BlobCache, SandboxWish};
+use crate::workspace::{BlobCache, JobFolder, JobFolders, SandboxWish};
 
 /// Bytes of files that are kept from one job to the next.
 const MOST_KEPT: u64 = 4 << 30;
@@ -37,7 +36,7 @@ pub(super) struct Worker {
     pub(super) sandbox: SandboxWish,
     pub(super) check_slots: Arc<Semaphore>,
     pub(super) blobs: Arc<Mutex<BlobCache>>,
-    pub(super) folders: Folders,
+    pub(super) folders: JobFolders,
     pub(super) slots: usize,
     pub(super) busy: AtomicUsize,
     pub(super) tags: Vec<String>,
@@ -80,7 +79,7 @@ impl Worker {
     }
 
     /// A new folder for a job, which goes with the handle.
-    pub(super) fn folder(&self) -> std::io::Result<tempfile::TempDir> {
+    pub(super) fn folder(&self) -> std::io::Result<JobFolder> {
         self.folders.new_one()
     }
 
@@ -126,7 +125,7 @@ pub(super) async fn open(options: WorkerOptions, told: mpsc::UnboundedSender<Str
     let unreachable = |fault: BrokerFault| WorkerFault::Unreachable(fault.to_string());
     let broker = Broker::connect_with(&address, key, &name, times).await.map_err(unreachable)?;
     broker.prepare().await.map_err(unreachable)?;
-    let folders = Folders::open(&folder).map_err(|error| unusable(&error))?;
+    let folders = JobFolders::open(&folder).map_err(|error| unusable(&error))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Worker {
         broker,

@@ -4,7 +4,6 @@
 
 mod at_work;
 mod checks;
-mod folders;
 mod hold;
 mod machine;
 mod serve;

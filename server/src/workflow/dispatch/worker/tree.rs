@@ -1,11 +1,10 @@
 //! The tree of a job, put in place on the worker's machine.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::session::lock;
 use crate::bus::{Broker, BrokerFault};
-use crate::workspace::{BlobCache, Manifest, Workspace, unpack};
+use crate::workspace::{BlobCache, JobFolder, Manifest, Workspace, unpack};
 
 /// Why there is no tree.
 pub(super) enum TreeFault {
@@ -25,16 +24,15 @@ impl From<BrokerFault> for TreeFault {
 pub(super) async fn put_in_place(
     broker: &Broker,
     manifest: Option<&str>,
-    folder: &Path,
+    folder: &Arc<JobFolder>,
     blobs: &Arc<Mutex<BlobCache>>,
 ) -> Result<Workspace, TreeFault> {
-    let folder = folder.join("tree");
+    let folder = Arc::clone(folder);
     let here = |error: &dyn std::fmt::Display| TreeFault::Here(error.to_string());
     let Some(name) = manifest else {
         return aside(move || {
-            #[expect(clippy::disallowed_methods, reason = "the worker's own folder")]
-            std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-            Workspace::open(&folder).map_err(|error| error.to_string())
+            let tree = folder.make_tree().map_err(|error| error.to_string())?;
+            Workspace::open(&tree).map_err(|error| error.to_string())
         })
         .await;
     };
@@ -49,8 +47,8 @@ pub(super) async fn put_in_place(
     }
     let blobs = Arc::clone(blobs);
     aside(move || {
-        manifest.put_in_place(&folder, &mut *lock(&blobs)).map_err(|error| error.to_string())?;
-        Workspace::open(&folder).map_err(|error| error.to_string())
+        manifest.put_in_place(&folder.tree(), &mut *lock(&blobs)).map_err(|error| error.to_string())?;
+        Workspace::open(&folder.tree()).map_err(|error| error.to_string())
     })
     .await
 }
