@@ -49,7 +49,20 @@ impl Default for Usage {
     }
 }
 
+/// More tokens than one turn can use, and more dollars than it can cost.
+const MOST_OF_A_TURN: (u64, f64) = (1 << 40, 1e6);
+
 impl Usage {
+    /// Whether it can be that of one turn. What others tell may be anything: negative, infinite, or more than there is.
+    pub fn is_plausible(&self) -> bool {
+        let (most_tokens, most_usd) = MOST_OF_A_TURN;
+        let parts = [self.input_tokens, self.cache_write_tokens, self.cache_read_tokens, self.output_tokens];
+        let is_price = |usd: f64| (0.0..=most_usd).contains(&usd);
+        parts.into_iter().chain([self.unpriced_tokens]).all(|tokens| tokens <= most_tokens)
+            && is_price(self.priced_usd)
+            && self.cost_usd.is_none_or(is_price)
+    }
+
     /// All prompt tokens.
     pub fn prompt_tokens(&self) -> u64 {
         self.input_tokens + self.cache_write_tokens + self.cache_read_tokens

@@ -323,7 +323,12 @@ impl Broker {
         subject: &str,
         from: u64,
     ) -> Result<Option<StreamMessage>, BrokerFault> {
-        self.message(stream, &json!({ "next_by_subj": subject, "seq": from })).await
+        let found = self.message(stream, &json!({ "next_by_subj": subject, "seq": from })).await?;
+        // Whoever reads on would not come to an end.
+        match found {
+            Some(found) if found.sequence < from => Err(BrokerFault::other("it answers with what was not asked for")),
+            found => Ok(found),
+        }
     }
 
     /// The last message on a subject.

@@ -88,10 +88,18 @@ impl Broker {
     /// # Errors
     /// When it is not there ([`BrokerFault::Lost`]), not what its name says ([`BrokerFault::Unsealed`]), or larger than 256 MiB.
     pub async fn file(&self, name: &str) -> Result<Vec<u8>, BrokerFault> {
+        self.file_within(name, MAX_FILE_BYTES).await
+    }
+
+    /// The same, of at most so many bytes.
+    ///
+    /// # Errors
+    /// The same, and [`BrokerFault::TooLarge`] when it has more.
+    pub async fn file_within(&self, name: &str, most: usize) -> Result<Vec<u8>, BrokerFault> {
         let lost = || BrokerFault::lost("a file that it was given");
         let altered = || BrokerFault::Unsealed { what: "a file at the broker".to_owned() };
         let found = self.description(name).await?.ok_or_else(lost)?;
-        if found.size > MAX_FILE_BYTES {
+        if found.size > most.min(MAX_FILE_BYTES) {
             return Err(BrokerFault::TooLarge { what: "a file at the broker".to_owned() });
         }
         if found.nuid.is_empty() || !found.nuid.chars().all(|c| c.is_ascii_alphanumeric()) {
@@ -101,7 +109,7 @@ impl Broker {
         let (mut bytes, mut from) = (Vec::new(), 1);
         for _ in 0..found.chunks {
             let chunk = self.next_message(FILES, &subject, from).await?.ok_or_else(lost)?;
-            if bytes.len() + chunk.payload.len() > found.size {
+            if chunk.payload.is_empty() || bytes.len() + chunk.payload.len() > found.size {
                 return Err(altered());
             }
             bytes.extend_from_slice(&chunk.payload);

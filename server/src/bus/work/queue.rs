@@ -77,11 +77,11 @@ impl Offered {
 
 impl Broker {
     /// Offers a job to those with a tag, or to anyone, and waits until the broker has it. Offered again with the same id
-    /// within two minutes, it is one job.
+    /// within two minutes, it is one job. Answers its sequence in the queue.
     ///
     /// # Errors
     /// When it is not known that the broker has it.
-    pub async fn offer(&self, tag: Option<&str>, id: &str, body: &[u8]) -> Result<(), BrokerFault> {
+    pub async fn offer(&self, tag: Option<&str>, id: &str, body: &[u8]) -> Result<u64, BrokerFault> {
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BrokerFault::other("the id of a job has characters that no header takes"));
         }
@@ -97,12 +97,20 @@ impl Broker {
             match self.publish(JOBS, &subject, headers, payload).await {
                 // Sealed for a stream that was made anew before it arrived, nobody takes it.
                 Ok(_) if self.incarnation(JOBS).await? != incarnation => return Err(BrokerFault::lost(said(JOBS))),
-                Ok(_) => return Ok(()),
+                Ok(seq) => return Ok(seq),
                 Err(PublishFault::Fault(BrokerFault::Unreachable { .. })) if tries < TRIES => {}
                 Err(PublishFault::Fault(fault)) => return Err(fault),
                 Err(PublishFault::WrongLast) => return Err(BrokerFault::other("it refuses the order of messages")),
             }
         }
+    }
+
+    /// Whether the job of this sequence is still in the queue, waiting or taken.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked.
+    pub async fn is_queued(&self, seq: u64) -> Result<bool, BrokerFault> {
+        Ok(self.message(JOBS, &json!({ "seq": seq })).await?.is_some())
     }
 
     /// Takes the next job for anyone or for one of the tags, and waits for one so long. Where it is dropped meanwhile, a job

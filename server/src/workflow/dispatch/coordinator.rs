@@ -8,6 +8,9 @@ use super::job::job_id;
 use crate::agents::{AgentError, Judge, Report};
 use crate::workflow::run::phase::{Conversation, Dispatcher, Run};
 
+/// Logs that a conversation may have one after the other.
+const MOST_LOGS: u32 = 20;
+
 #[async_trait]
 impl Dispatcher for AtWorkers {
     fn place(&self) -> Option<String> {
@@ -35,6 +38,11 @@ impl Dispatcher for AtWorkers {
                 Held::Lost(lines) => {
                     carried.extend(lines);
                     number += 1;
+                    if number > MOST_LOGS {
+                        let message =
+                            format!("{}: {MOST_LOGS} logs of one conversation were lost or refused", self.shown);
+                        return Err(AgentError::Elsewhere(message));
+                    }
                 }
             }
         }

@@ -86,6 +86,8 @@ pub(super) enum Change {
     },
     /// The user told something.
     Told,
+    /// The next attempt is offered.
+    Offered,
     /// It is not to go on.
     Cancelled,
     /// It is by nobody who may write it: a worker whose claim is over, say.
@@ -103,10 +105,10 @@ impl LogState {
                 self.work = Some(*work);
                 Change::Nothing
             }
-            Entry::Offered { job } if self.attempt() < job.attempt => {
+            Entry::Offered { job } if self.taken.is_none() && self.attempt().checked_add(1) == Some(job.attempt) => {
                 self.lines_before = self.lines.len();
                 (self.job, self.claim, self.ended, self.is_cancelled) = (Some(job), None, None, false);
-                Change::Nothing
+                Change::Offered
             }
             Entry::Claimed { attempt, queued, worker, version } if attempt == self.attempt() && !self.is_over() => {
                 let claim = Claim { seq, attempt, queued, worker, version };
@@ -114,7 +116,7 @@ impl LogState {
                 self.given_back = None;
                 Change::Claimed(claim)
             }
-            Entry::Turn { claim, line } if !is_late(claim) && !self.is_over() => {
+            Entry::Turn { claim, line } if !is_late(claim) && !self.is_over() && is_plausible(&line) => {
                 self.lines.push((seq, *line));
                 Change::Line
             }
@@ -197,6 +199,15 @@ impl LogState {
             conversation.push(Message { role: Role::Assistant, content: turn.response.content.clone() });
         }
         conversations.remove(asked).unwrap_or_default()
+    }
+}
+
+/// Whether a line can be what a turn used.
+fn is_plausible(line: &TranscriptLine) -> bool {
+    match line {
+        TranscriptLine::Turn { turn, .. } => turn.response.usage.is_plausible(),
+        TranscriptLine::Lost { usage, .. } => usage.is_plausible(),
+        TranscriptLine::Closed { .. } => false,
     }
 }
 
@@ -301,5 +312,49 @@ mod tests {
         assert_eq!((state.lines.len(), state.lines_before), (1, 1));
         assert_eq!(state.take(7, claimed(1, 7)), Change::PassedOver, "an old delivery");
         assert!(matches!(state.take(8, claimed(2, 9)), Change::Claimed(_)));
+    }
+
+    #[test]
+    fn a_turn_that_cannot_have_used_that_is_passed_over() {
+        let mut state = LogState::default();
+        state.take(1, offered(1));
+        state.take(2, claimed(1, 7));
+        let of = |usage: Usage| {
+            let mut entry = turn(2);
+            if let Entry::Turn { line, .. } = &mut entry
+                && let TranscriptLine::Lost { usage: used, .. } = line.as_mut()
+            {
+                *used = usage;
+            }
+            entry
+        };
+        let usd = |cost: f64| Usage { cost_usd: Some(cost), ..Usage::default() };
+        for faulty in [
+            usd(-0.01),
+            usd(f64::NAN),
+            usd(f64::INFINITY),
+            usd(1e300),
+            Usage { priced_usd: -1.0, cost_usd: None, ..Usage::default() },
+            Usage { input_tokens: u64::MAX, ..Usage::default() },
+            Usage { output_tokens: u64::MAX / 2, ..Usage::default() },
+        ] {
+            assert_eq!(state.take(3, of(faulty)), Change::PassedOver, "{faulty:?}");
+        }
+        assert_eq!(state.take(4, of(usd(12.5))), Change::Line);
+        assert_eq!(state.lines.len(), 1);
+    }
+
+    #[test]
+    fn attempts_are_offered_one_after_the_other_and_none_once_something_is_taken() {
+        let mut state = LogState::default();
+        for wrong in [0, 2, u32::MAX] {
+            assert_eq!(state.take(1, offered(wrong)), Change::PassedOver, "{wrong}");
+        }
+        assert_eq!(state.take(2, offered(1)), Change::Offered);
+        state.take(3, claimed(1, 7));
+        state.take(4, submitted(3, 1));
+        state.take(5, judged(&[]));
+        assert_eq!(state.take(6, offered(2)), Change::PassedOver);
+        assert!(state.is_over());
     }
 }

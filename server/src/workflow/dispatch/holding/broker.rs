@@ -9,6 +9,7 @@ use crate::agents::AgentError;
 use crate::bus::{AppendFault, Broker, BrokerFault, Read, Signals};
 use crate::models::{ModelError, ModelErrorKind};
 use crate::workflow::dispatch::job::{Entry, Signal};
+use crate::workspace::sha256;
 
 impl Holding<'_> {
     /// Append an entry behind all there are; what others appended meanwhile is taken in first.
@@ -28,6 +29,7 @@ impl Holding<'_> {
 
     pub(super) async fn append_once(&mut self, entry: &Entry) -> Result<(), AppendFault> {
         let body = serde_json::to_vec(entry).map_err(|error| BrokerFault::Other { why: error.to_string() })?;
+        self.sent.insert(sha256(&body));
         let seq = self.log.append(self.state.last, &body).await?;
         self.state.take(seq, entry.clone());
         Ok(())

@@ -23,7 +23,7 @@ use crate::workflow::dispatch::job::{Entry, Signal};
 use crate::workflow::dispatch::log_state::{Change, LogState};
 use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::{Conversation, Run};
-use crate::workspace::Staging;
+use crate::workspace::{Staging, sha256};
 
 /// How often the coordinator looks for what is to be told.
 const TICK: Duration = Duration::from_millis(500);
@@ -69,6 +69,10 @@ pub(super) struct Holding<'a> {
     /// Since when the broker is away.
     away: Option<Instant>,
     turn: TurnAtWork,
+    /// SHA-256 of each entry that this process has appended, or tried to.
+    sent: HashSet<String>,
+    /// Where the job lies in the queue, and when it was last looked for there.
+    queued: Option<(u64, Instant)>,
     told: HashSet<String>,
     noticed: HashSet<String>,
 }
@@ -77,7 +81,7 @@ pub(super) struct Holding<'a> {
 pub(super) enum Held {
     /// Something was taken.
     Taken,
-    /// The broker lost what it had. These lines of the conversation are known here.
+    /// The log is lost, or of no use. These lines of the conversation are known here.
     Lost(Vec<TranscriptLine>),
 }
 
@@ -85,6 +89,8 @@ pub(super) enum Held {
 enum Stop {
     /// The broker lost the log, or what belongs to it.
     Lost,
+    /// The log says of this run what is not so.
+    Forged,
     Agent(AgentError),
 }
 
@@ -127,6 +133,8 @@ impl<'a> Holding<'a> {
             followed: Instant::now(),
             away: None,
             turn: TurnAtWork::default(),
+            sent: HashSet::new(),
+            queued: None,
             told: HashSet::new(),
             noticed: HashSet::new(),
         }
@@ -136,10 +144,19 @@ impl<'a> Holding<'a> {
     pub(super) async fn hold(mut self) -> Result<Held, AgentError> {
         match self.try_hold().await {
             Ok(()) => Ok(Held::Taken),
-            Err(Stop::Lost) => {
-                self.notice("the broker has lost what it had; the work goes on from what is known here".to_owned());
+            Err(stop @ (Stop::Lost | Stop::Forged)) => {
+                self.notice(match stop {
+                    Stop::Forged => "an entry of its log says that this run took what it did not take: it was refused, and the \
+                                     work goes on in a new log. Whoever wrote it has BATON_BUS_KEY: if that goes on, stop the \
+                                     worker and change the key"
+                        .to_owned(),
+                    _ => "the broker has lost what it had; the work goes on from what is known here".to_owned(),
+                });
+                // Where the log is still there, nobody is to go on with it.
+                let _ = timeout(FAREWELL, self.append_once(&Entry::Cancelled)).await;
+                self.restore_edits();
                 match self.patiently(|broker| async move { broker.prepare().await }).await {
-                    Ok(()) | Err(Stop::Lost) => {
+                    Ok(()) | Err(Stop::Lost | Stop::Forged) => {
                         Ok(Held::Lost(self.state.lines.into_iter().map(|(_, line)| line).collect()))
                     }
                     Err(Stop::Agent(error)) => Err(error),
@@ -152,6 +169,13 @@ impl<'a> Holding<'a> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Have the edits of the task be as they were when the conversation began.
+    fn restore_edits(&self) {
+        if let (Some(staging), Some(initial)) = (self.conversation.brief.toolbox.shared_staging(), &self.initial) {
+            initial.clone_into(&mut staging.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         }
     }
 
@@ -171,7 +195,7 @@ impl<'a> Holding<'a> {
             // The coordinator was killed before it had written down what it took.
             return match self.verdict(&submission).await? {
                 faults if faults.is_empty() => Ok(()),
-                _ => Err(Stop::Lost),
+                _ => Err(Stop::Forged),
             };
         }
         if self.state.pending.is_some() && self.judge_pending().await? {
@@ -223,7 +247,11 @@ impl<'a> Holding<'a> {
         let change = match read {
             Read::Entry(entry) if entry.seq <= self.state.last => return,
             Read::Entry(entry) => match serde_json::from_slice::<Entry>(&entry.body) {
-                Ok(parsed) => self.state.take(entry.seq, parsed),
+                Ok(parsed) => {
+                    let change = self.state.take(entry.seq, parsed);
+                    // What this process appended itself is no news.
+                    if self.sent.contains(&sha256(&entry.body)) { Change::Nothing } else { change }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "an entry of a job's log cannot be read");
                     self.state.skip(entry.seq);
@@ -270,7 +298,10 @@ impl<'a> Holding<'a> {
             Change::PassedOver => {
                 self.notice_once("a message came late, of a worker that no longer has the work, and was refused");
             }
-            Change::Nothing | Change::Judged | Change::Told | Change::Cancelled => {}
+            // By this run before it was killed, or by somebody else who has the key.
+            Change::Judged => return self.judge_taken().await,
+            Change::Offered | Change::Cancelled if !self.is_taken() => self.offer_next().await?,
+            Change::Nothing | Change::Told | Change::Offered | Change::Cancelled => {}
         }
         Ok(false)
     }
@@ -348,13 +379,20 @@ impl<'a> Holding<'a> {
                 self.notice(format!("nothing is heard of worker {worker}; offered again"));
                 self.offer_next().await?;
             }
-            None if self.seen.elapsed() > UNTAKEN && !self.state.is_over() => {
-                let place = &self.at.shown;
-                self.notice_once(&format!("no worker has taken it yet; start one: `baton worker --nats {place}`"));
+            None if !self.state.is_over() => {
+                if self.seen.elapsed() > UNTAKEN {
+                    let place = &self.at.shown;
+                    self.notice_once(&format!("no worker has taken it yet; start one: `baton worker --nats {place}`"));
+                }
+                self.look_in_queue().await?;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn is_taken(&self) -> bool {
+        self.state.taken.is_some()
     }
 
     fn notice(&self, message: String) {

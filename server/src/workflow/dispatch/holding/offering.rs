@@ -1,6 +1,6 @@
 //! What a worker is sent: the work, the tree, and the attempt in the queue.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Holding, Stop};
 use crate::agents::{AgentError, Limits, Slice};
@@ -10,13 +10,16 @@ use crate::workflow::dispatch::job::{Entry, Job, PROTOCOL, ReturnedFile, Work};
 use crate::workflow::run::phase::Conversation;
 use crate::workspace::{Returned, sha256};
 
+/// How often an untaken job is looked for in the queue.
+const LOOK: Duration = Duration::from_secs(5);
+
 impl Holding<'_> {
     /// All that a worker needs.
     pub(super) async fn work(&self) -> Result<Work, Stop> {
         let (mut read, mut edits) = (Vec::new(), Vec::new());
         if let Some(initial) = &self.initial {
             read = initial.read_files();
-            for Returned { path, base, after, moved_from } in initial.returned() {
+            for Returned { path, base, after, moved_from } in initial.returned_as_sent() {
                 let after = match after {
                     Some(bytes) => {
                         let name = sha256(&bytes);
@@ -58,7 +61,7 @@ impl Holding<'_> {
             round: *round,
             phase: phase.to_string(),
             task: task.map(str::to_owned),
-            attempt: self.state.attempt() + 1,
+            attempt: self.state.attempt().checked_add(1).ok_or(Stop::Forged)?,
             plan_sha256: plan_sha256.clone(),
             tree,
             budget: budget.unwrap_or(Limits { usd: 0.0, tokens: None }),
@@ -77,7 +80,28 @@ impl Holding<'_> {
             let (tag, name, body) = (self.at.tag.clone(), name.clone(), body.clone());
             async move { broker.offer(tag.as_deref(), &name, &body).await }
         };
-        self.patiently(offer).await
+        self.queued = Some((self.patiently(offer).await?, Instant::now()));
+        Ok(())
+    }
+
+    /// Offer the job again where it is no longer in the queue, and nobody has it: a worker with another key threw it away, say,
+    /// or one put it aside because nobody answered.
+    pub(super) async fn look_in_queue(&mut self) -> Result<(), Stop> {
+        let Some((seq, looked)) = self.queued.filter(|(_, looked)| looked.elapsed() > LOOK) else { return Ok(()) };
+        let is_queued = |broker: Broker| async move { broker.is_queued(seq).await };
+        if self.patiently(is_queued).await? {
+            self.queued = Some((seq, looked.max(Instant::now())));
+            return Ok(());
+        }
+        // Who has it may have said so meanwhile.
+        self.read_on().await?;
+        if self.state.claim.is_some() || self.state.is_over() {
+            return Ok(());
+        }
+        self.notice(
+            "it is no longer in the queue, and no worker has it: is there one with another BATON_BUS_KEY? Offered again".to_owned(),
+        );
+        self.offer_next().await
     }
 
     /// Send the tree as it is now. Answers with its name.

@@ -16,6 +16,7 @@ impl Holding<'_> {
     /// Bring the transcript up to the log. Each turn is charged once.
     pub(super) fn record_lines(&mut self) -> Result<(), Stop> {
         let transcript = &self.run.context.transcript;
+        let mut others = 0;
         while let Some((_, line)) = self.state.lines.get(self.recorded) {
             let number = self.recorded;
             self.recorded += 1;
@@ -29,6 +30,7 @@ impl Holding<'_> {
             match &mut line {
                 TranscriptLine::Turn { from, begins, messages, turn, told, .. } => {
                     if turn.agent != self.brief.agent {
+                        others += 1;
                         continue;
                     }
                     *from = place;
@@ -43,6 +45,7 @@ impl Holding<'_> {
                 }
                 TranscriptLine::Lost { from, usage, lost, .. } => {
                     if *lost != self.brief.agent {
+                        others += 1;
                         continue;
                     }
                     *from = place;
@@ -52,6 +55,9 @@ impl Holding<'_> {
             }
             transcript.record(&line).map_err(AgentError::Journal)?;
             (self.report)(Activity::Turn);
+        }
+        if others > 0 {
+            self.notice_once("a turn of another agent came from its worker, and was refused");
         }
         Ok(())
     }

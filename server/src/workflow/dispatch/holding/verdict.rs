@@ -8,13 +8,18 @@ use crate::bus::{AppendFault, Broker, BrokerFault};
 use crate::workflow::dispatch::job::{Entry, ReturnedFile, Submission};
 use crate::workspace::{Returned, Staging, TakeOver};
 
+/// Bytes of all files of a submission together.
+const MOST_RETURNED: usize = 64 << 20;
+
 impl Holding<'_> {
     /// Judge what was submitted. Answers whether it was taken.
     pub(super) async fn judge_pending(&mut self) -> Result<bool, Stop> {
         let mut away = None;
-        while let Some((_, submission)) = self.state.pending.clone() {
+        let mut own = None;
+        while let Some((seq, submission)) = self.state.pending.clone() {
             let faults = self.verdict(&submission).await?;
             let is_taken = faults.is_empty();
+            own = Some((seq, is_taken));
             match self.append_once(&Entry::Judged { faults }).await {
                 Ok(()) => return Ok(is_taken),
                 // It is taken here, and that counts.
@@ -27,7 +32,21 @@ impl Holding<'_> {
                 }
             }
         }
-        Ok(false)
+        match own {
+            // The verdict stands in the log, though nobody said that it arrived.
+            Some((_, true)) if self.is_taken() => Ok(true),
+            Some((_, false)) if self.is_taken() => Err(Stop::Forged),
+            _ => Ok(false),
+        }
+    }
+
+    /// The log says that something was taken, and this process did not say it: it is judged. Answers whether it is taken.
+    pub(super) async fn judge_taken(&mut self) -> Result<bool, Stop> {
+        let Some(submission) = self.state.taken.clone() else { return Ok(false) };
+        match self.verdict(&submission).await? {
+            faults if faults.is_empty() => Ok(true),
+            _ => Err(Stop::Forged),
+        }
     }
 
     /// What is wrong with a submission, for the model; nothing: it is taken, and its edits are in the task's staging.
@@ -51,15 +70,16 @@ impl Holding<'_> {
     pub(super) async fn take_over_files(&mut self, submission: &Submission) -> Result<Result<(), String>, Stop> {
         let Some(staging) = self.conversation.brief.toolbox.shared_staging() else { return Ok(Ok(())) };
         let mut returned = Vec::new();
+        let mut most = MOST_RETURNED;
         for file in &submission.files {
             let after = match &file.after {
-                Some(name) => {
-                    let file = |broker: Broker| {
-                        let name = name.clone();
-                        async move { broker.file(&name).await }
-                    };
-                    Some(self.patiently(file).await?)
-                }
+                Some(name) => match self.returned(name, most).await? {
+                    Ok(bytes) => {
+                        most -= bytes.len().min(most);
+                        Some(bytes)
+                    }
+                    Err(why) => return Ok(Err(format!("the change of {} is refused: {why}", file.path))),
+                },
                 None => None,
             };
             let ReturnedFile { path, base, moved_from, .. } = file.clone();
@@ -77,4 +97,31 @@ impl Holding<'_> {
             Err(error) => Ok(Err(error.to_string())),
         }
     }
+
+    /// The content of a file that came back, of at most so many bytes. Inside: why it is not used.
+    async fn returned(&mut self, name: &str, most: usize) -> Result<Result<Vec<u8>, String>, Stop> {
+        if !is_sha256(name) {
+            return Ok(Err("its content has no name".to_owned()));
+        }
+        let file = |broker: Broker| async move {
+            match broker.file_within(name, most).await {
+                Ok(bytes) => Ok(Ok(bytes)),
+                Err(fault @ (BrokerFault::TooLarge { .. } | BrokerFault::Unsealed { .. })) => Ok(Err(fault)),
+                Err(fault) => Err(fault),
+            }
+        };
+        Ok(match self.patiently(file).await? {
+            Ok(bytes) => Ok(bytes),
+            Err(BrokerFault::Unsealed { .. }) => {
+                self.notice_once("a file at the broker is not what it was sent as, and was refused");
+                Err("its content was altered at the broker".to_owned())
+            }
+            Err(_) => Err("all that came back is too large".to_owned()),
+        })
+    }
+}
+
+/// Whether a text is a SHA-256, in hex.
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
 }

@@ -14,6 +14,8 @@ use crate::workflow::dispatch::log_state::LogState;
 
 /// When a job is offered again that this worker cannot do.
 const LATER: Duration = Duration::from_secs(5);
+/// The same, of one that nobody can do, it seems.
+const LATEST: Duration = Duration::from_secs(300);
 
 /// Do a job, and settle it in the queue.
 pub(super) async fn work(worker: Arc<Worker>, offered: Offered, ending: CancellationToken) {
@@ -39,9 +41,7 @@ async fn keep(worker: &Worker, offered: &Offered) -> std::convert::Infallible {
 async fn settle(worker: &Arc<Worker>, offered: &Offered, ending: CancellationToken) -> Settled {
     let job: Job = match parsed(&offered.body) {
         Ok(job) => job,
-        Err((protocol, words)) => {
-            return refuse(worker, &words, protocol).await;
-        }
+        Err((protocol, words)) => return refuse(worker, offered, &words, protocol),
     };
     let words = job.words();
     let log = worker.broker.log(&job.workflow, &job.job);
@@ -96,15 +96,22 @@ fn parsed(body: &[u8]) -> Result<Job, (Option<u64>, String)> {
     serde_json::from_value(value).map_err(|_| (protocol, words))
 }
 
-/// Refuse a job that this version cannot read. Another worker may be able to.
-async fn refuse(worker: &Worker, words: &str, protocol: Option<u64>) -> Settled {
-    let theirs = protocol.map_or_else(|| "no protocol".to_owned(), |protocol| format!("protocol {protocol}"));
-    worker.tell(&format!(
-        "{words}: refused: it is written in {theirs}, and this baton ({}) reads protocol {PROTOCOL}; run the same version on both \
-         sides",
-        worker.version
-    ));
-    Settled::GivenBack(LATER)
+/// Refuse a job that this version cannot read. Where it is of another protocol, another worker may be able to.
+fn refuse(worker: &Worker, offered: &Offered, words: &str, protocol: Option<u64>) -> Settled {
+    let Some(protocol) = protocol.filter(|protocol| *protocol != u64::from(PROTOCOL)) else {
+        worker.tell(&format!("{words}: refused: it is not what baton writes, though it is sealed with BATON_BUS_KEY"));
+        return Settled::Done;
+    };
+    if worker.refuses_first(offered.queued) {
+        worker.tell(&format!(
+            "{words}: refused: it is written in protocol {protocol}, and this baton ({}) reads protocol {PROTOCOL}; run the same \
+             version on both sides",
+            worker.version
+        ));
+    }
+    // Nobody may be there who can read it: it is looked at less and less often.
+    let doublings = u32::try_from(offered.delivery.saturating_sub(1)).unwrap_or(u32::MAX);
+    Settled::GivenBack(LATER.saturating_mul(2_u32.saturating_pow(doublings.min(16))).min(LATEST))
 }
 
 /// Why a job is not to be done: it was sent twice, or long ago, or by nobody who keeps its log.

@@ -294,7 +294,8 @@ async fn settle(worker: &Worker, session: &Session, ended: Result<(), AgentError
     };
     match session.stopped() {
         Some(Stopped::Cancelled) => return (Settled::Done, "cancelled by its coordinator".to_owned()),
-        Some(Stopped::Late) => return (Settled::Done, "given up: it is over, or another worker has it".to_owned()),
+        // What another delivery of this very job has is not to leave the queue.
+        Some(Stopped::Late) => return (Settled::Left, "given up: it is over, or another worker has it".to_owned()),
         Some(Stopped::Lost) => return (Settled::Left, "given up: the broker has lost its log".to_owned()),
         Some(Stopped::Failed(why)) => return (Settled::GivenBack(LATER), format!("given back: {why}")),
         Some(Stopped::Orphaned) => {

@@ -1,5 +1,6 @@
 //! What a worker works with: its broker, its models, its folders.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ const MOST_KEPT: u64 = 4 << 30;
 /// How long a machine that could not do a job leaves them to others.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Refused jobs that are remembered.
+const MOST_REFUSED: usize = 1000;
 /// How long the models may take to say what they take.
 const LIMITS: Duration = Duration::from_secs(10);
 
@@ -42,6 +45,8 @@ pub(super) struct Worker {
     pub(super) tags: Vec<String>,
     pub(super) told: mpsc::UnboundedSender<String>,
     unfit: Mutex<Unfit>,
+    /// Jobs of other protocols that were told of, by their places in the queue.
+    refused: Mutex<BTreeSet<u64>>,
 }
 
 /// Since when this machine is not fit for work, a full disk say: it leaves the work to others for a while.
@@ -70,6 +75,15 @@ impl Worker {
         if let Some(until) = until {
             tokio::time::sleep_until(until.into()).await;
         }
+    }
+
+    /// Whether a job is refused for the first time, and so told of.
+    pub(super) fn refuses_first(&self, queued: u64) -> bool {
+        let mut refused = lock(&self.refused);
+        if refused.len() >= MOST_REFUSED {
+            refused.pop_first();
+        }
+        refused.insert(queued)
     }
 
     /// Tell the person something.
@@ -142,5 +156,6 @@ pub(super) async fn open(options: WorkerOptions, told: mpsc::UnboundedSender<Str
         tags,
         told,
         unfit: Mutex::default(),
+        refused: Mutex::default(),
     })
 }

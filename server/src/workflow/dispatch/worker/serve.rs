@@ -70,7 +70,12 @@ pub async fn serve_worker(
                 // Whoever could ask is gone.
                 (None, _) => is_draining = true,
             },
-            Some(_) = jobs.join_next(), if !jobs.is_empty() => {
+            Some(ended) = jobs.join_next(), if !jobs.is_empty() => {
+                if let Err(error) = ended {
+                    // The queue offers it again, and the others go on.
+                    tell(&format!("a job broke off, which is a fault of baton: {error}"));
+                    worker.is_unfit();
+                }
                 worker.busy.store(jobs.len(), Ordering::Relaxed);
             }
             taken = take, if has_slot => match taken {

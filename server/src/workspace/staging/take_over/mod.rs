@@ -62,6 +62,27 @@ impl Staging {
         changes
     }
 
+    /// The same as it may leave this machine: secrets are masked, as they are in the tree that is sent. What cannot be masked is
+    /// left out.
+    pub fn returned_as_sent(&self) -> Vec<Returned> {
+        let before = |path: &RepoPath, sha256: String| {
+            let known = self.entries.values().filter_map(|entry| entry.base.as_ref());
+            let is_it = |state: &&FileState| state.sha256 == sha256;
+            known.into_iter().find(is_it).map_or(Some(sha256.clone()), hash_as_sent).ok_or_else(|| path.clone())
+        };
+        let as_sent = |Returned { path, base, after, moved_from }: Returned| {
+            let base = base.map(|base| before(&path, base)).transpose().ok()?;
+            let after = match after.map(|bytes| (as_sent(&bytes), bytes)) {
+                None => None,
+                Some((AsSent::Same, bytes)) => Some(bytes),
+                Some((AsSent::Masked(masked), _)) => Some(masked),
+                Some((AsSent::Never, _)) => return None,
+            };
+            Some(Returned { path, base, after, moved_from })
+        };
+        self.returned().into_iter().filter_map(as_sent).collect()
+    }
+
     /// Takes over all that a worker returned, or nothing of it. A refusal is recorded.
     ///
     /// # Errors
