@@ -65,6 +65,14 @@ pub enum AppendFault {
 }
 
 impl Broker {
+    /// Since when the broker has its logs: something else once it has lost them.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked, or has no place for logs.
+    pub async fn logs_since(&self) -> Result<String, BrokerFault> {
+        self.incarnation_now(WORK).await
+    }
+
     /// The log of a job. It is there as soon as something is appended.
     pub fn log(&self, workflow: &str, job: &str) -> JobLog {
         JobLog { broker: self.clone(), subject: log_subject(workflow, job) }
@@ -120,8 +128,16 @@ impl JobLog {
     /// # Errors
     /// When the broker cannot be asked, or made the log's stream anew meanwhile.
     pub async fn read(&self) -> Result<Vec<Read>, BrokerFault> {
+        self.read_behind(0).await
+    }
+
+    /// The entries that stand now behind one that was read.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked, or made the log's stream anew meanwhile.
+    pub async fn read_behind(&self, after: u64) -> Result<Vec<Read>, BrokerFault> {
         let incarnation = self.broker.incarnation(WORK).await?;
-        let (mut read, mut after) = (Vec::new(), 0);
+        let (mut read, mut after) = (Vec::new(), after);
         while let Some(message) = self.broker.next_message(WORK, &self.subject, after + 1).await? {
             let seq = message.sequence;
             read.push(self.opened(message, after, &incarnation).await?);

@@ -29,9 +29,14 @@ impl Dispatcher for AtWorkers {
         let portable = brief.portable();
         let ended = transcript.closed(&brief.agent);
         let mut carried = transcript.left_open(&brief.agent);
-        let mut number = 0;
+        let (mut number, mut last_since) = (0, String::new());
         loop {
-            let id = job_id(run.bus.workflow(), &portable, ended, number);
+            let since = self.incarnation(run).await?;
+            if since != last_since {
+                number = 0;
+            }
+            let id = job_id(run.bus.workflow(), &portable, &since, ended, number);
+            last_since = since;
             let holding = Holding::new(self, run, (conversation, judge, report), &portable, id, &carried);
             match holding.hold().await? {
                 Held::Taken => return Ok(()),

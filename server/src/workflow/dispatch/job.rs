@@ -246,12 +246,13 @@ pub(super) struct AnnouncedModel {
     pub(super) limits: models::Limits,
 }
 
-/// The name of a conversation's log: the same for the same conversation of a workflow, whoever asks. `ended` is how many of the
-/// agent's conversations have ended before.
-pub(super) fn job_id(workflow: &str, brief: &PortableBrief, ended: u32, number: u32) -> String {
+/// The name of a conversation's log: the same for the same conversation of a workflow at the same broker, whoever asks. `since` is
+/// since when the broker has its logs, `ended` how many of the agent's conversations have ended before, and `number` counts the
+/// logs that were of no use.
+pub(super) fn job_id(workflow: &str, brief: &PortableBrief, since: &str, ended: u32, number: u32) -> String {
     let mut hash = Sha256::new();
     // A brief is made of strings, numbers and lists; none of them can fail to serialise.
-    for part in [workflow.as_bytes(), &serde_json::to_vec(brief).unwrap_or_default()] {
+    for part in [workflow.as_bytes(), since.as_bytes(), &serde_json::to_vec(brief).unwrap_or_default()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -19,6 +19,8 @@ mod job;
 #[cfg(feature = "nats")]
 mod log_state;
 #[cfg(feature = "nats")]
+mod patience;
+#[cfg(feature = "nats")]
 mod times;
 #[cfg(not(feature = "nats"))]
 mod without;

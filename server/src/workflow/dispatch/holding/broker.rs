@@ -1,14 +1,13 @@
 //! Asking the broker, with patience.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::{FAREWELL, Holding, LONGEST_AWAY, Stop};
-use crate::agents::AgentError;
+use super::{FAREWELL, Holding};
 use crate::bus::{AppendFault, Broker, BrokerFault, Read, Signals};
-use crate::models::{ModelError, ModelErrorKind};
 use crate::workflow::dispatch::job::{Entry, Signal};
+use crate::workflow::dispatch::patience::Stop;
 use crate::workspace::sha256;
 
 impl Holding<'_> {
@@ -36,7 +35,12 @@ impl Holding<'_> {
     }
 
     pub(super) async fn read_on(&mut self) -> Result<(), Stop> {
-        for read in self.read().await? {
+        let (log, last) = (self.log.clone(), self.state.last);
+        let read = move |_| {
+            let log = log.clone();
+            async move { log.read_behind(last).await }
+        };
+        for read in self.patiently(read).await? {
             self.take(read);
         }
         Ok(())
@@ -74,35 +78,11 @@ impl Holding<'_> {
     where
         F: Future<Output = Result<T, BrokerFault>> + Send,
     {
-        let cancel = &self.run.context.cancel;
-        let mut away = None;
-        loop {
-            let result = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return Err(AgentError::Cancelled.into()),
-                result = done(self.at.broker.clone()) => result,
-            };
-            match result {
-                Ok(done) => return Ok(done),
-                Err(fault) => self.wait_after(&fault, &mut away).await?,
-            }
-        }
+        self.at.patiently(self.run, done).await
     }
 
     /// Wait a moment after a fault that may pass. `away` is since when there are faults.
     pub(super) async fn wait_after(&self, fault: &BrokerFault, away: &mut Option<Instant>) -> Result<(), Stop> {
-        if matches!(fault, BrokerFault::Lost { .. }) {
-            return Err(Stop::Lost);
-        }
-        let since = *away.get_or_insert_with(Instant::now);
-        if !fault.may_pass() || since.elapsed() > LONGEST_AWAY {
-            let message = format!("{}: {fault}", self.at.shown);
-            return Err(AgentError::Model(ModelError::new(ModelErrorKind::Unavailable, message)).into());
-        }
-        self.at.notice_fault(self.run, fault);
-        tokio::select! {
-            () = self.run.context.cancel.cancelled() => Err(AgentError::Cancelled.into()),
-            () = sleep(Duration::from_millis(500)) => Ok(()),
-        }
+        self.at.wait_after(self.run, fault, away).await
     }
 }

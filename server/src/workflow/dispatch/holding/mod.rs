@@ -21,6 +21,7 @@ use crate::text::{safe_line, short_line};
 use crate::workflow::dispatch::at_workers::AtWorkers;
 use crate::workflow::dispatch::job::{Entry, Signal};
 use crate::workflow::dispatch::log_state::{Change, LogState};
+use crate::workflow::dispatch::patience::Stop;
 use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::{Conversation, Run};
 use crate::workspace::{Staging, sha256};
@@ -31,8 +32,6 @@ const TICK: Duration = Duration::from_millis(500);
 const FOLLOWING: Duration = Duration::from_secs(5);
 /// How long nobody takes a job before the person is told.
 const UNTAKEN: Duration = Duration::from_secs(15);
-/// How long the broker may be away before the run ends.
-const LONGEST_AWAY: Duration = Duration::from_secs(600);
 /// How long it is away before the person is told.
 const AWAY_TOLD: Duration = Duration::from_secs(3);
 /// How long the last word to a worker may take, once the run is cancelled.
@@ -83,21 +82,6 @@ pub(super) enum Held {
     Taken,
     /// The log is lost, or of no use. These lines of the conversation are known here.
     Lost(Vec<TranscriptLine>),
-}
-
-/// What ends the holding.
-enum Stop {
-    /// The broker lost the log, or what belongs to it.
-    Lost,
-    /// The log says of this run what is not so.
-    Forged,
-    Agent(AgentError),
-}
-
-impl From<AgentError> for Stop {
-    fn from(error: AgentError) -> Self {
-        Self::Agent(error)
-    }
 }
 
 impl<'a> Holding<'a> {

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Holding, Stop};
+use super::Holding;
 use crate::agents::{AgentError, Limits, Slice};
 use crate::bus::Broker;
 use crate::workflow::dispatch::at_workers::TreeFault;
 use crate::workflow::dispatch::job::{Entry, Job, PROTOCOL, ReturnedFile, Work};
+use crate::workflow::dispatch::patience::Stop;
 use crate::workflow::run::phase::Conversation;
 use crate::workspace::{Returned, sha256};
 

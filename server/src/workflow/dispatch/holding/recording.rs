@@ -1,9 +1,10 @@
 //! The transcript and the budget are brought up to the log.
 
-use super::{Holding, Stop};
+use super::Holding;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::Usage;
 use crate::memory::{Told, TranscriptLine};
+use crate::workflow::dispatch::patience::Stop;
 use crate::workspace::sha256;
 
 /// What was paid.

@@ -2,10 +2,11 @@
 
 use std::sync::PoisonError;
 
-use super::{Holding, Stop};
+use super::Holding;
 use crate::agents::AgentError;
 use crate::bus::{AppendFault, Broker, BrokerFault};
 use crate::workflow::dispatch::job::{Entry, ReturnedFile, Submission};
+use crate::workflow::dispatch::patience::Stop;
 use crate::workspace::{Returned, Staging, TakeOver};
 
 /// Bytes of all files of a submission together.

@@ -249,14 +249,23 @@ impl Session {
     }
 
     async fn read_on(&self) {
-        match self.log.read().await {
+        if self.try_read_on().await.is_err() {
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Take in what stands behind what was read. Once it is done, this worker knew at this moment whether it has the job.
+    async fn try_read_on(&self) -> Result<(), BrokerFault> {
+        let last = self.state().last;
+        match self.log.read_behind(last).await {
             Ok(all) => all.into_iter().for_each(|read| self.take(read)),
             Err(BrokerFault::Lost { .. }) => self.end(Stopped::Lost),
             Err(fault) => {
                 tracing::debug!(%fault, "a job's log cannot be read");
-                sleep(AGAIN).await;
+                return Err(fault);
             }
         }
+        Ok(())
     }
 
     /// What was done, with its files at the broker.
@@ -295,6 +304,29 @@ impl Session {
         }
     }
 
+    /// Wait until the coordinator lets the model be asked.
+    async fn leave(&self) {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut silent = 0;
+        // Where the coordinator says nothing, the worker's own throttle is what there is.
+        while silent < SILENT_ANSWERS {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if let Ok(body) = serde_json::to_vec(&Signal::MayAsk { claim: self.claim, turn }) {
+                self.broker.signal(&self.workflow, &self.job, &body).await;
+            }
+            match timeout(ANSWER, answered).await {
+                Ok(()) if self.allowed.load(Ordering::Relaxed) >= turn => return,
+                Ok(()) => {
+                    silent = 0;
+                    sleep(ANSWER).await;
+                }
+                Err(_) => silent += 1,
+            }
+        }
+    }
+
     /// What was found wrong with this very submission by an earlier worker's coordinator.
     fn sent_back_before(&self, input: &Value) -> Option<Vec<String>> {
         let number = self.replayed.load(Ordering::Relaxed);
@@ -316,24 +348,13 @@ impl TurnRelay for Session {
             self.end(Stopped::Ending);
             std::future::pending::<()>().await;
         }
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut silent = 0;
-        // Where the coordinator says nothing, the worker's own throttle is what there is.
-        while silent < SILENT_ANSWERS {
-            let answered = self.answered.notified();
-            tokio::pin!(answered);
-            answered.as_mut().enable();
-            if let Ok(body) = serde_json::to_vec(&Signal::MayAsk { claim: self.claim, turn }) {
-                self.broker.signal(&self.workflow, &self.job, &body).await;
-            }
-            match timeout(ANSWER, answered).await {
-                Ok(()) if self.allowed.load(Ordering::Relaxed) >= turn => return,
-                Ok(()) => {
-                    silent = 0;
-                    sleep(ANSWER).await;
-                }
-                Err(_) => silent += 1,
-            }
+        self.leave().await;
+        // Whoever waited long may have lost its claim meanwhile: that is looked at before a model is paid.
+        while self.stopped().is_none() && self.try_read_on().await.is_err() {
+            sleep(AGAIN).await;
+        }
+        if self.stopped().is_some() {
+            std::future::pending::<()>().await;
         }
     }
 
