@@ -92,4 +92,5 @@ mod validation;
 mod virtual_documents;
 mod vscode;
 mod work_elsewhere;
+mod workers;
 mod workers_chaos;

@@ -357,4 +357,50 @@ mod tests {
         assert_eq!(state.take(6, offered(2)), Change::PassedOver);
         assert!(state.is_over());
     }
+
+    #[test]
+    fn bytes_that_are_nearly_entries_leave_a_state_that_can_be_gone_on_with() {
+        let valid: Vec<Vec<u8>> = [
+            offered(1),
+            claimed(1, 7),
+            turn(2),
+            submitted(2, 1),
+            judged(&["/x: is missing"]),
+            Entry::GivenBack { claim: 2, why: "x".to_owned() },
+            Entry::Refused { worker: "w".to_owned(), why: "x".to_owned() },
+            Entry::Told { id: "i".to_owned(), text: "t".to_owned() },
+            Entry::Cancelled,
+        ]
+        .iter()
+        .map(|entry| serde_json::to_vec(entry).unwrap())
+        .collect();
+        let mut random = fastrand::Rng::with_seed(20_261_128);
+        let (mut state, mut last, mut read) = (LogState::default(), 0, 0);
+        for seq in 1..20_000 {
+            let mut bytes = valid[random.usize(..valid.len())].clone();
+            for _ in 0..random.usize(..3) {
+                let at = random.usize(..bytes.len());
+                match random.u8(..3) {
+                    0 => bytes[at] = random.u8(..),
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, random.u8(b'0'..=b'9')),
+                }
+            }
+            match serde_json::from_slice::<Entry>(&bytes) {
+                Ok(entry) => {
+                    read += 1;
+                    state.take(seq, entry);
+                }
+                Err(_) => state.skip(seq),
+            }
+            assert!(state.last == seq && state.attempt() >= last, "{seq}");
+            last = state.attempt();
+            assert!(state.lines_before <= state.lines.len());
+            if state.taken.is_some() {
+                state = LogState { last: seq, ..LogState::default() };
+                last = 0;
+            }
+        }
+        assert!(read > 5_000, "{read}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Windows, and what else is no Unix.
 
 use std::borrow::Cow;
+use std::fs::DirBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -34,6 +35,14 @@ pub(in crate::workspace) fn set_mode(_: &File, _: u32) -> io::Result<()> {
 
 /// A file that is created by these options is as private as its folder, whose access control list it inherits.
 pub(in crate::workspace) fn make_private(_: &mut OpenOptions) {}
+
+/// Makes a folder, and those above it, as private as what it lies in.
+///
+/// # Errors
+/// What the system said.
+pub(in crate::workspace) fn make_private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).create(folder)
+}
 
 /// Syncs a folder's entries: does nothing, as folders cannot be synced here.
 ///

@@ -18,6 +18,6 @@ use unix as system;
 
 pub(in crate::workspace) use inode::Inode;
 pub(in crate::workspace) use system::{
-    bytes_of_path, check_writable, end_group, in_own_group, inode, make_private, path_of_bytes, set_mode, set_owner,
-    signal_of, sync_folder,
+    bytes_of_path, check_writable, end_group, in_own_group, inode, make_private, make_private_folder, path_of_bytes,
+    set_mode, set_owner, signal_of, sync_folder,
 };

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, Metadata, MetadataExt, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -47,6 +50,15 @@ pub(in crate::workspace) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 /// A file that is created by these options is for its owner alone.
 pub(in crate::workspace) fn make_private(options: &mut OpenOptions) {
     options.mode(0o600);
+}
+
+/// Makes a folder, and those above it, for its owner alone. One of one's own that is there already is closed to others.
+///
+/// # Errors
+/// What the system said.
+pub(in crate::workspace) fn make_private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    Dir::open_ambient_dir(folder, ambient_authority())?.set_permissions(".", Permissions::from_mode(0o700))
 }
 
 /// Syncs a folder's entries.

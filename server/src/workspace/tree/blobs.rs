@@ -10,7 +10,7 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use crate::contracts::MAX_TREE_FILE_BYTES;
 use crate::workspace::bounded::{ReadFault, open_regular, read_bounded};
-use crate::workspace::platform::make_private;
+use crate::workspace::platform::{make_private, make_private_folder};
 use crate::workspace::sha256;
 
 /// The ending of a file that is being written.
@@ -80,14 +80,14 @@ pub struct BlobCache {
 }
 
 impl BlobCache {
-    /// Opens a folder, which is made if it is missing. Once its files have more than `most_bytes` together, those that were
+    /// Opens a folder, which is made if it is missing, for its owner alone: it holds source code. Once its files have more than `most_bytes` together, those that were
     /// not used for the longest time are removed; a limit below that of a tree has every tree sent anew.
     ///
     /// # Errors
     /// When it cannot be made, opened or listed.
     pub fn open(folder: &Path, most_bytes: u64) -> Result<Self, BlobError> {
         let io = |error| BlobError::of(folder, error);
-        Dir::create_ambient_dir_all(folder, ambient_authority()).map_err(io)?;
+        make_private_folder(folder).map_err(io)?;
         let dir = Dir::open_ambient_dir(folder, ambient_authority()).map_err(io)?;
         let mut cache = Self { folder: folder.to_owned(), dir, most_bytes, held: 0 };
         cache.sweep()?;

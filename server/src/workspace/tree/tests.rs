@@ -283,6 +283,33 @@ fn a_manifest_that_is_malformed_or_too_large_is_refused() {
 }
 
 #[test]
+fn bytes_that_are_nearly_a_manifest_or_a_pack_are_refused_without_more() {
+    let fixture = Fixture::new("//- /a.txt\none\n//- /b/c.txt\ntwo\n");
+    let (manifest, packs) = sent(&mut tree(&fixture.workspace()), &mut Sent::default());
+    let mut random = fastrand::Rng::with_seed(20_261_128);
+    for _ in 0..4_000 {
+        let (mut manifest, mut pack) = (manifest.to_bytes(), packs[0].bytes.clone());
+        for bytes in [&mut manifest, &mut pack] {
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..bytes.len());
+                match random.u8(..3) {
+                    0 => bytes[at] = random.u8(..),
+                    1 => bytes.truncate(at.max(1)),
+                    _ => bytes.insert(at, random.u8(..)),
+                }
+            }
+        }
+        if let Ok(parsed) = Manifest::parse(&manifest) {
+            assert_eq!(parsed.to_bytes(), manifest, "what is read is what stands there");
+        }
+        let mut blobs = Memory::default();
+        if unpack(&pack, &sha256(&pack), &mut blobs).is_ok() {
+            assert!(blobs.0.iter().all(|(name, bytes)| sha256(bytes) == *name));
+        }
+    }
+}
+
+#[test]
 fn what_is_missing_or_has_another_size_is_not_put_in_place() {
     let fixture = Fixture::new("");
     let manifest = Manifest::parse(&hostile(&["a/b"])).unwrap();

@@ -102,7 +102,8 @@ impl Broker {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
-    fn storage(&self) -> PathBuf {
+    /// Where it keeps what it has.
+    pub fn storage(&self) -> PathBuf {
         self.folder.path().join("storage")
     }
 

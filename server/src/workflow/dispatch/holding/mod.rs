@@ -137,7 +137,9 @@ impl<'a> Holding<'a> {
                     _ => "the broker has lost what it had; the work goes on from what is known here".to_owned(),
                 });
                 // Where the log is still there, nobody is to go on with it.
-                let _ = timeout(FAREWELL, self.append_once(&Entry::Cancelled)).await;
+                if self.state.attempt() > 0 {
+                    let _ = timeout(FAREWELL, self.append_once(&Entry::Cancelled)).await;
+                }
                 self.restore_edits();
                 match self.patiently(|broker| async move { broker.prepare().await }).await {
                     Ok(()) | Err(Stop::Lost | Stop::Forged) => {
@@ -280,7 +282,7 @@ impl<'a> Holding<'a> {
                 self.notice_once(&format!("worker {worker} refused it: {why}"));
             }
             Change::PassedOver => {
-                self.notice_once("a message came late, of a worker that no longer has the work, and was refused");
+                self.notice_once("a message of a worker was refused: it came late, or is none that a worker may send");
             }
             // By this run before it was killed, or by somebody else who has the key.
             Change::Judged => return self.judge_taken().await,

@@ -168,6 +168,29 @@ fn a_secret_that_the_worker_never_saw_stays() {
     });
 }
 
+#[test]
+fn edits_leave_masked_and_a_worker_goes_on_with_them() {
+    let fixture = Fixture::new(&format!("//- /conf.py\nt = \"{}\"\nsize = 0\n//- /plain.txt\none\n", token()));
+    let mut here = staging(fixture.workspace(), &["conf.py", "plain.txt", "new.txt"], &[]);
+    for (name, from, to) in [("conf.py", "size = 0", "size = 1"), ("plain.txt", "one", "two")] {
+        let bytes = here.read(&path(name)).unwrap().unwrap();
+        let text = String::from_utf8(bytes).unwrap().replace(from, to);
+        here.write(&path(name), &text).unwrap();
+    }
+    here.write(&path("new.txt"), "new\n").unwrap();
+    let left = here.returned_as_sent();
+    assert_eq!(left.len(), 3);
+    for change in &left {
+        let text = String::from_utf8(change.after.clone().unwrap()).unwrap();
+        assert!(!text.contains(&token()), "{text}");
+    }
+    let mut worker = staging(sent(&fixture), &["conf.py", "plain.txt", "new.txt"], &[]);
+    worker.take_over_all(left).unwrap();
+    let mut taken = staging(fixture.workspace(), &["conf.py", "plain.txt", "new.txt"], &[]);
+    taken.take_over_all(worker.returned()).unwrap();
+    assert_eq!(taken.changes(), here.changes());
+}
+
 fn returned(name: &str, base: Option<&[u8]>, after: Option<&[u8]>) -> Returned {
     Returned { path: path(name), base: base.map(sha256), after: after.map(<[u8]>::to_vec), moved_from: None }
 }
