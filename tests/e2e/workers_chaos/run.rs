@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::faults::{ACK_WAIT, End, Fault, Planned, Point, Target, WORKERS, schedule};
 use super::sample::{TASK, marked, repository};
+use super::verdict::end_of;
 use crate::support::broker::{Acks, Broker, Coordinator, Fleet, Link, Machine, Worker, nats_server};
 use crate::support::messages_api::{MessagesApi, Script};
 use crate::support::session::Session;
@@ -119,7 +120,13 @@ impl Lab {
             match self.coordinator.ended(Duration::ZERO) {
                 Some(0) => return Ok(0),
                 Some(code) if self.coordinator.starts() >= STARTS => return Ok(code),
-                None if self.coordinator.is_running() => return Err(format!("goes on after {:?}", began.elapsed())),
+                None if self.coordinator.is_running() => {
+                    let last: Vec<String> =
+                        self.coordinator.told().iter().rev().take(12).map(ToString::to_string).collect();
+                    let workers: Vec<String> = self.fleet.workers.iter().map(|worker| end_of(&worker.log())).collect();
+                    let (last, workers) = (last.join("\n"), workers.join("\n--\n"));
+                    return Err(format!("goes on after {:?}:\n{last}\n{workers}", began.elapsed()));
+                }
                 _ => self.coordinator.start(),
             }
         }

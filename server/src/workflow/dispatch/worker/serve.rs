@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::at_work::work;
-use super::machine::open;
-use crate::bus::BrokerFault;
+use super::machine::{Worker, open};
+use crate::bus::{BrokerFault, Offered};
 use crate::text::count;
 use crate::workflow::dispatch::faces::{WorkerFault, WorkerOptions};
 
 /// How long a request for a job waits for one.
-const ROUND: Duration = Duration::from_secs(5);
+const ROUND: Duration = Duration::from_secs(1);
 /// Time between two tries of a broker that fails.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -30,45 +30,28 @@ pub async fn serve_worker(
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), WorkerFault> {
     let (told, mut lines) = mpsc::unbounded_channel();
-    let worker = Arc::new(open(options, told).await?);
-    let accounts = worker.models.accounts().join("; ");
-    worker.tell(&format!("ready for {} at once; {accounts}", count(worker.slots, "conversation")));
-    let announcing = tokio::spawn({
-        let worker = Arc::clone(&worker);
-        async move {
-            loop {
-                if let Err(fault) = worker.announce().await {
-                    tracing::debug!(%fault, "the worker cannot announce itself");
-                    // A broker that lost its storage has no place for it.
-                    let _ = worker.broker.prepare().await;
-                }
-                tokio::time::sleep(worker.times.presence / 3).await;
-            }
-        }
-    });
-    let ending = CancellationToken::new();
-    let (mut jobs, mut is_draining) = (JoinSet::new(), false);
-    let mut last_fault = None;
-    while !is_draining || !jobs.is_empty() {
-        let has_slot = !is_draining && jobs.len() < worker.slots;
-        let take = async {
-            worker.rest().await;
-            worker.broker.take(&worker.tags, ROUND).await
-        };
+    let worker = tokio::select! {
+        opened = open(options, told) => Arc::new(opened?),
+        // Whoever is asked to stop before it could begin has nothing to end.
+        _ = stops.recv() => return Ok(()),
+    };
+    worker.tell(&format!("ready for {} at once", count(worker.slots, "conversation")));
+    let announcing = tokio::spawn(announce(Arc::clone(&worker)));
+    let (draining, ending) = (CancellationToken::new(), CancellationToken::new());
+    let (taken, mut jobs_taken) = mpsc::channel(1);
+    tokio::spawn(take_jobs(Arc::clone(&worker), draining.clone(), taken));
+    let (mut jobs, mut is_taking) = (JoinSet::new(), true);
+    while is_taking || !jobs.is_empty() {
         tokio::select! {
             biased;
             Some(line) = lines.recv() => tell(&line),
-            stop = stops.recv() => match (stop, is_draining) {
-                (Some(()), false) => {
-                    is_draining = true;
-                    worker.tell(&match jobs.len() {
-                        0 => "stopping".to_owned(),
-                        at_work => format!("stopping once {} done; again to hand it back", are(at_work)),
-                    });
+            stop = stops.recv(), if !ending.is_cancelled() => {
+                if draining.is_cancelled() || stop.is_none() {
+                    ending.cancel();
+                } else if !jobs.is_empty() {
+                    worker.tell(&format!("stopping once {} done; again to hand it back", are(jobs.len())));
                 }
-                (Some(()), true) => ending.cancel(),
-                // Whoever could ask is gone.
-                (None, _) => is_draining = true,
+                draining.cancel();
             },
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => {
                 if let Err(error) = ended {
@@ -78,24 +61,16 @@ pub async fn serve_worker(
                 }
                 worker.busy.store(jobs.len(), Ordering::Relaxed);
             }
-            taken = take, if has_slot => match taken {
-                Ok(None) => last_fault = None,
-                Ok(Some(offered)) => {
-                    last_fault = None;
-                    jobs.spawn(work(Arc::clone(&worker), offered, ending.clone()));
-                    worker.busy.store(jobs.len(), Ordering::Relaxed);
+            job = jobs_taken.recv(), if is_taking => match job {
+                Some((offered, slot)) => {
+                    let (worker, ending) = (Arc::clone(&worker), ending.clone());
+                    worker.busy.store(jobs.len() + 1, Ordering::Relaxed);
+                    jobs.spawn(async move {
+                        work(worker, offered, ending).await;
+                        drop(slot);
+                    });
                 }
-                Err(fault) => {
-                    let said = fault.to_string();
-                    if last_fault.as_ref() != Some(&said) {
-                        tell(&said);
-                    }
-                    last_fault = Some(said);
-                    if matches!(fault, BrokerFault::Lost { .. }) {
-                        let _ = worker.broker.prepare().await;
-                    }
-                    tokio::time::sleep(AGAIN).await;
-                }
+                None => is_taking = false,
             },
         }
     }
@@ -106,6 +81,68 @@ pub async fn serve_worker(
     }
     tell("stopped");
     Ok(())
+}
+
+/// Says now and then that the worker is there.
+async fn announce(worker: Arc<Worker>) {
+    loop {
+        if let Err(fault) = worker.announce().await {
+            tracing::debug!(%fault, "the worker cannot announce itself");
+            // A broker that lost its storage has no place for it.
+            let _ = worker.broker.prepare().await;
+        }
+        tokio::time::sleep(worker.times.presence / 3).await;
+    }
+}
+
+/// Takes a job whenever there is a slot for one, until the worker drains. A request for a job is never dropped half way: a job that
+/// was on its way would wait until the queue offers it again.
+async fn take_jobs(
+    worker: Arc<Worker>,
+    draining: CancellationToken,
+    taken: mpsc::Sender<(Offered, OwnedSemaphorePermit)>,
+) {
+    let slots = Arc::new(Semaphore::new(worker.slots));
+    let mut last_fault = None;
+    loop {
+        let slot = tokio::select! {
+            () = draining.cancelled() => return,
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+        };
+        // It is never closed.
+        let Ok(slot) = slot else { return };
+        let offered = loop {
+            tokio::select! {
+                () = draining.cancelled() => return,
+                () = worker.rest() => {}
+            }
+            match worker.broker.take(&worker.tags, ROUND).await {
+                Ok(None) => last_fault = None,
+                Ok(Some(offered)) => break offered,
+                Err(fault) => {
+                    let said = fault.to_string();
+                    if last_fault.as_ref() != Some(&said) {
+                        worker.tell(&said);
+                    }
+                    last_fault = Some(said);
+                    if matches!(fault, BrokerFault::Lost { .. }) {
+                        let _ = worker.broker.prepare().await;
+                    }
+                    tokio::select! {
+                        () = draining.cancelled() => return,
+                        () = tokio::time::sleep(AGAIN) => {}
+                    }
+                }
+            }
+        };
+        last_fault = None;
+        if draining.is_cancelled() {
+            return offered.give_back(Duration::ZERO).await;
+        }
+        if taken.send((offered, slot)).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn are(jobs: usize) -> String {
