@@ -110,3 +110,18 @@ fn no_secret_leaves() {
     }
     assert!(lab.fleet.workers[0].written_elsewhere().is_empty());
 }
+
+#[test]
+fn a_run_that_stopped_at_its_gate_asks_no_model_of_its_own_when_it_goes_on() {
+    let script = crate::support::replies::goes_well(&[&[own("T1")]]);
+    let Some(mut lab) = Lab::new(Session::new(&workspace(1)), script, 1) else { return };
+    let url = lab.broker.url();
+    let run = lab.coordinator.session.baton(["run", "--dispatch", &url, "--task", "Do it"]).api(&lab.unused);
+    run.env("BATON_BUS_KEY", BUS_KEY).env("BATON_ACK_WAIT", "2s").run();
+    let status = lab.coordinator.session.baton(["status", "--json"]).run().expect(0).json();
+    assert_eq!(status["next"], "gate", "{status}");
+    lab.coordinator.start();
+    lab.ends_well();
+    assert!(lab.unused.requests().is_empty(), "the run asked models itself");
+    assert_eq!(lab.api.requests_of("implement/T1").len(), 2);
+}

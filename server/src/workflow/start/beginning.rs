@@ -35,6 +35,8 @@ pub(crate) struct Beginning {
     pub(crate) base: Option<Base>,
     /// Whether it cannot do without a model.
     pub(crate) needs_model: bool,
+    /// Whether it waits for an answer first, after which it may ask models.
+    pub(crate) is_at_gate: bool,
     /// What the run is about, where that is not what was asked for: an issue that nobody planned is fixed by a workflow of
     /// its own.
     pub(crate) goal: Option<Goal>,
@@ -147,7 +149,7 @@ impl Beginning {
 
     /// Beginning with these steps, a run that needs a model.
     fn with(steps: Vec<Preparation>) -> Self {
-        Self { steps, base: None, needs_model: true, goal: None }
+        Self { steps, base: None, needs_model: true, is_at_gate: false, goal: None }
     }
 }
 
@@ -195,7 +197,7 @@ fn go(
     let needs_model = task.write.is_some() || !is_idle;
     let only = only.filter(|_| memory.plan.is_some() && !task.is_fresh());
     let first = only.map(|only| Preparation::LimitToTasks(only.to_vec()));
-    Ok(Beginning { needs_model, ..Beginning::with(task.around(first)) })
+    Ok(Beginning { needs_model, is_at_gate: next == Next::Gate, ..Beginning::with(task.around(first)) })
 }
 
 /// Whether a quick workflow can begin: none that is unfinished stands in its place, and there is a task.

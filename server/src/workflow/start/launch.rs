@@ -114,20 +114,23 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     Ok(RunHandle { run: named, cancel, events, end, notices: Notices { warnings, of_sinks, give_up } })
 }
 
-/// Whether a start asks models, as things stand. Nothing is changed and no lock is taken.
+/// Whether a start asks models, as things stand, or may once its gate is answered. Nothing is changed and no lock is taken.
 ///
 /// # Errors
 /// Where the goal cannot begin as things stand; what else is in its way, [`start`] tells.
 pub fn needs_model(engine: &Engine, goal: &Goal) -> Result<bool, StartError> {
     let Engine { workspace, store, settings, phases, .. } = engine;
     let policy = Policy::of(settings, phases);
-    let of =
-        |memory: &Memory| Beginning::of(goal, &StartContext { workspace, store, memory }, &policy, Timestamp::now());
+    let asks = |memory: &Memory| -> Result<bool, StartError> {
+        let start = StartContext { workspace, store, memory };
+        let beginning = Beginning::of(goal, &start, &policy, Timestamp::now())?;
+        Ok(beginning.needs_model || beginning.is_at_gate)
+    };
     if !store.exists() {
-        return Ok(of(&Memory::default())?.needs_model);
+        return asks(&Memory::default());
     }
     match store.inspect() {
-        Ok((memory, faults)) if faults.is_empty() => Ok(of(&memory)?.needs_model),
+        Ok((memory, faults)) if faults.is_empty() => asks(&memory),
         // Whether the goal can do with the faults, the start tells.
         _ => Ok(true),
     }
@@ -149,7 +152,7 @@ fn prepare(engine: &Engine, goal: Goal, policy: &Policy) -> Result<Prepared, Sta
     sweep_cancel_requests(store);
     recover(workspace, store)?;
     let memory = load(store, &goal)?;
-    let Beginning { steps, base, needs_model, goal: other_goal } = begin(&memory)?;
+    let Beginning { steps, base, needs_model, goal: other_goal, .. } = begin(&memory)?;
     if needs_model {
         models.clone()?;
     }

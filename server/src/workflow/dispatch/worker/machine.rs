@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinError;
 
 use super::session::lock;
 use crate::bus::{Broker, BrokerFault, BrokerTimes, BusKey};
@@ -74,6 +75,14 @@ impl Worker {
         let until = lock(&self.unfit).until;
         if let Some(until) = until {
             tokio::time::sleep_until(until.into()).await;
+        }
+    }
+
+    /// A job's task came to its end. One that broke off is offered again by the queue, and the others go on.
+    pub(super) fn ended(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            self.tell(&format!("a job broke off, which is a fault of baton: {error}"));
+            self.is_unfit();
         }
     }
 

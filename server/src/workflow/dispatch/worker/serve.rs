@@ -54,11 +54,7 @@ pub async fn serve_worker(
                 draining.cancel();
             },
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => {
-                if let Err(error) = ended {
-                    // The queue offers it again, and the others go on.
-                    tell(&format!("a job broke off, which is a fault of baton: {error}"));
-                    worker.is_unfit();
-                }
+                worker.ended(ended);
                 worker.busy.store(jobs.len(), Ordering::Relaxed);
             }
             job = jobs_taken.recv(), if is_taking => match job {
