@@ -207,10 +207,11 @@ mod tests {
             ("nats://", "names no host"),
             ("nats://h/hunter2", "has a path"),
             ("nats://h#hunter2", "has a path"),
-            ("nats://h?hunter2", "no tag"),
-            ("nats://h?tag=", "no tag"),
-            ("nats://h?tag=Hunter2", "no tag"),
-            ("nats://h?tag=a&tag=hunter2", "no tag"),
+            ("nats://h?hunter2", "neither a tag"),
+            ("nats://h?tag=", "neither a tag"),
+            ("nats://h?tag=Hunter2", "neither a tag"),
+            ("nats://h?tag=a&tag=hunter2", "neither a tag"),
+            ("nats://h?creds=hunter2", "the whole path"),
         ] {
             let fault = named(address).unwrap_err();
             assert!(fault.contains(why) && !fault.to_lowercase().contains("hunter2"), "{address}: {fault}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::agents::AgentError;
 use crate::bus::{Broker, BrokerFault};
+use crate::contracts::RepoPath;
 use crate::models::Throttle;
 use crate::workflow::run::events::{EventPhase, EventStatus};
 use crate::workflow::run::phase::Run;
@@ -68,14 +69,15 @@ impl AtWorkers {
         }
     }
 
-    /// Have the workspace as it is now be at the broker, without what no agent may read. Answers with the name of its manifest.
-    pub(super) async fn send_tree(&self, run: &Run) -> Result<String, TreeFault> {
+    /// Have the workspace as it is now be at the broker, without what no agent may read but with the
+    /// files of its task (`also`). Answers with the name of its manifest.
+    pub(super) async fn send_tree(&self, run: &Run, also: Vec<RepoPath>) -> Result<String, TreeFault> {
         // One after the other: what one has sent the next need not.
         let mut sent = self.sent.lock().await;
         let interrupt = Interrupt::never();
         let _stops = StopOnDrop(interrupt.clone());
         let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
-        let mut tree = aside(move || Tree::of(&workspace, &memory, &interrupt)).await??;
+        let mut tree = aside(move || Tree::of(&workspace, &memory, &also, &interrupt)).await??;
         loop {
             let known = sent.clone();
             let (same, pack) = aside(move || {

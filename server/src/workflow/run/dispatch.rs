@@ -27,6 +27,22 @@ impl Dispatcher for Local {
     }
 }
 
+/// Stands for workers that nobody has connected to: what is to be done by them is not done by a model of this machine.
+pub(crate) struct NotConnected;
+
+#[async_trait]
+impl Dispatcher for NotConnected {
+    async fn hold(
+        &self,
+        _run: &Run,
+        _conversation: &Conversation<'_>,
+        _judge: &dyn Judge<()>,
+        _report: Report<'_>,
+    ) -> Result<(), AgentError> {
+        Err(AgentError::Elsewhere("no worker was looked for when this run began; start it again".to_owned()))
+    }
+}
+
 /// Hold a conversation where the run holds its conversations. Answers with what was taken.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use crate::config::{self, Effort, EffortChoice, ModelChoice, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::{Seal, Store};
 use crate::models::{self, Efforts, ModelError, Models, Wanted};
-use crate::workflow::run::dispatch::Local;
+use crate::workflow::run::dispatch::{Local, NotConnected};
 use crate::workflow::run::editor::Editor;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::phase::{Dispatcher, Phases, Table};
@@ -54,7 +54,11 @@ pub fn open(
     let store = open_store(&workspace, &settings, &phases)?;
     let models = models(&settings, env, &editor);
     let prompts = load_prompts(&phases).map_err(StartError::Usage)?;
-    let dispatcher = Arc::new(Local);
+    let plays_back = models.as_ref().is_ok_and(|models| models.are_of_demo() || models.is_recorded());
+    let dispatcher: Arc<dyn Dispatcher> = match &settings.dispatch {
+        Some(_) if !plays_back => Arc::new(NotConnected),
+        _ => Arc::new(Local),
+    };
     Ok(Engine { workspace, store, settings, models, phases, prompts, approver, dispatcher, editor })
 }
 

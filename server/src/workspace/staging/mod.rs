@@ -71,6 +71,11 @@ impl Staging {
         self
     }
 
+    /// The files that the plan lists for the task.
+    pub fn own_files(&self) -> impl Iterator<Item = &RepoPath> {
+        self.writable.write.iter().chain(&self.writable.delete)
+    }
+
     /// What the task may write.
     pub fn writable(&self) -> &Writable {
         &self.writable

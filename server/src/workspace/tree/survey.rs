@@ -7,6 +7,7 @@ use super::error::TreeError;
 use super::manifest::{Manifest, TreeEntry};
 use super::pack::{Pack, PackWriter, Sent};
 use crate::contracts::{MAX_PACK_BLOBS, MAX_PACK_BYTES, MAX_TREE_BYTES, MAX_TREE_FILE_BYTES, MAX_TREE_FILES, RepoPath};
+use crate::workspace::access::refused_by_name;
 use crate::workspace::{Interrupt, Walk, Workspace, files_until, sha256};
 
 /// How large a tree may be.
@@ -51,19 +52,25 @@ impl File {
 }
 
 impl Tree {
-    /// Everything an agent may read, with unsaved texts of the editor, and binary files as well. `interrupt` also stops
-    /// what is read later for packs.
+    /// Everything an agent may read, with unsaved texts of the editor, and binary files as well; and the files of its task (`also`),
+    /// which it may read though git ignores them, unless their names say that they are secrets. `interrupt` also stops what is
+    /// read later for packs.
     ///
     /// # Errors
     /// When the files cannot be listed or read, are too many or too large, or when interrupted.
-    pub fn of(workspace: &Workspace, memory_dir: &RepoPath, interrupt: &Interrupt) -> Result<Self, TreeError> {
-        Self::within(LIMITS, workspace, memory_dir, interrupt)
+    pub fn of(
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        also: &[RepoPath],
+        interrupt: &Interrupt,
+    ) -> Result<Self, TreeError> {
+        Self::within(LIMITS, workspace, (memory_dir, also), interrupt)
     }
 
     pub(super) fn within(
         limits: Limits,
         workspace: &Workspace,
-        memory_dir: &RepoPath,
+        (memory_dir, also): (&RepoPath, &[RepoPath]),
         interrupt: &Interrupt,
     ) -> Result<Self, TreeError> {
         let walk = Walk { memory_dir, folder: None, globs: None, limit: limits.files };
@@ -72,7 +79,15 @@ impl Tree {
             return Err(TreeError::TooManyFiles { limit: limits.files });
         }
         let mut paths = listing.files;
+        for path in also {
+            let own = workspace.on_disk(path);
+            let is_own = workspace.real_path(&own).is_ok_and(|real| real.is_some_and(|real| real == own));
+            if is_own && refused_by_name(&own, path, memory_dir).is_none() {
+                paths.push(own);
+            }
+        }
         paths.sort_unstable();
+        paths.dedup();
         let mut files = Vec::with_capacity(paths.len());
         let mut bytes = 0_u64;
         for path in paths {

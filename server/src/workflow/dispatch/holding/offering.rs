@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Holding;
 use crate::agents::{AgentError, Limits, Slice};
 use crate::bus::Broker;
+use crate::contracts::RepoPath;
 use crate::workflow::dispatch::at_workers::TreeFault;
 use crate::workflow::dispatch::job::{Entry, Job, PROTOCOL, ReturnedFile, Work};
 use crate::workflow::dispatch::patience::Stop;
@@ -108,8 +109,10 @@ impl Holding<'_> {
     /// Send the tree as it is now. Answers with its name.
     pub(super) async fn tree(&self) -> Result<String, Stop> {
         let mut away = None;
+        let own: Vec<RepoPath> =
+            self.initial.as_ref().map(|initial| initial.own_files().cloned().collect()).unwrap_or_default();
         loop {
-            match self.at.send_tree(self.run).await {
+            match self.at.send_tree(self.run, own.clone()).await {
                 Ok(name) => return Ok(name),
                 Err(TreeFault::Broker(fault)) => self.wait_after(&fault, &mut away).await?,
                 Err(TreeFault::Agent(error)) => return Err(error.into()),
