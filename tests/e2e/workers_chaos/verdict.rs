@@ -141,7 +141,7 @@ fn traces(lab: &mut Lab) -> Vec<String> {
 /// The last lines of a log.
 pub(super) fn end_of(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+    lines[lines.len().saturating_sub(80)..].join("\n")
 }
 
 impl Counts {

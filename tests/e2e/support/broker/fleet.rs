@@ -64,6 +64,9 @@ impl Worker {
     pub fn new(link: Link, api: &MessagesApi, slots: usize, ack_wait: Duration) -> Self {
         let mut env = api.env().to_vec();
         env.push(("BATON_BUS_KEY", BUS_KEY.to_owned()));
+        if let Ok(log) = std::env::var("BATON_CHAOS_LOG") {
+            env.push(("BATON_LOG", log));
+        }
         env.push((ACK_WAIT, format!("{}ms", ack_wait.as_millis())));
         Self { session: Session::new(""), link, machine: Machine::default(), slots, env, running: None }
     }
