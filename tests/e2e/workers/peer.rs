@@ -254,6 +254,7 @@ impl Heard {
     /// Its headers without that which orders the log.
     pub(super) fn free_headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
+        #[expect(clippy::iter_over_hash_type, reason = "the order of headers means nothing")]
         for (name, values) in self.headers.iter() {
             if name.to_string() != "Nats-Expected-Last-Subject-Sequence" {
                 for value in values {
