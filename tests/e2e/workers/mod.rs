@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod budget;
+mod daily;
 mod lies;
 mod peer;
 mod protocol;

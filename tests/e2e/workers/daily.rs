@@ -1,0 +1,154 @@
+//! What people do every day with workers: they stop them, tell agents something, cancel, and edit files meanwhile.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::Lab;
+use crate::support::messages_api::{MessagesApi, Script};
+use crate::support::replies::{approves, but, completed, edits, own, reads, review, workspace};
+use crate::support::session::Session;
+use crate::support::wait::wait_until;
+
+/// Long enough for a person to do something in the midst of a turn.
+const THINKING: Duration = Duration::from_secs(2);
+/// How long a worker may take to end once it has nothing to do.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// One task of three turns, the first two of which take a while.
+fn slow() -> Script {
+    let edit = edits("src/t1.rs", "    0\n", "    1\n").after(THINKING);
+    let turns = [reads("src/t1.rs").after(THINKING), edit, completed(&["src/t1.rs"])];
+    but(Script::new().on("implement/T1", turns), &[&[own("T1")]])
+}
+
+fn lab(workers: usize) -> Option<Lab> {
+    Lab::new(Session::new(&workspace(1)), slow(), workers)
+}
+
+/// How often the agent of the task was asked; each answer is needed once.
+fn asked(api: &MessagesApi) -> usize {
+    api.requests_of("implement/T1").len()
+}
+
+/// The worker that has the task.
+fn at_work(lab: &Lab) -> usize {
+    let has_it = |number: &usize| lab.worker_log(*number).contains("implement/T1 of workflow");
+    (0..lab.fleet.workers.len()).find(has_it).expect("a worker has it")
+}
+
+#[test]
+fn a_worker_that_is_asked_to_stop_ends_what_it_has_and_takes_no_more() {
+    let Some(mut lab) = lab(2) else { return };
+    lab.coordinator.start();
+    lab.api.wait_for_request("implement/T1");
+    let first = at_work(&lab);
+    assert_eq!(lab.fleet.workers[1 - first].drain(ENDING), Some(0), "an idle one ends at once");
+    lab.fleet.workers[first].signal(Signal::TERM);
+    wait_until("it to say so", || lab.worker_log(first).contains("stopping once 1 conversation is done"));
+    wait_until("the task to be done", || lab.worker_log(first).contains("implement/T1: done"));
+    wait_until("the worker to end", || lab.worker_log(first).contains(" stopped"));
+    assert_eq!(asked(&lab.api), 3);
+    // Nobody is there for the review until another one is started.
+    lab.fleet.workers[first].start();
+    lab.ends_well();
+}
+
+#[test]
+fn what_is_handed_back_is_gone_on_with_by_another_worker_and_no_answer_is_asked_for_again() {
+    let Some(mut lab) = lab(1) else { return };
+    lab.coordinator.start();
+    lab.api.wait_for_request("implement/T1");
+    lab.fleet.workers[0].signal(Signal::TERM);
+    wait_until("it to say so", || lab.worker_log(0).contains("stopping once 1 conversation is done"));
+    lab.fleet.workers[0].signal(Signal::TERM);
+    wait_until("the worker to hand it back", || {
+        lab.worker_log(0).contains("implement/T1: given back: the worker ends")
+    });
+    wait_until("the worker to end", || lab.worker_log(0).contains(" stopped"));
+    lab.fleet.workers[0].start();
+    lab.ends_well();
+    assert_eq!(asked(&lab.api), 3, "the answer under way was waited for, and it counts");
+    assert!(super::has_told(&lab.coordinator, "gave it back: the worker ends"));
+}
+
+#[test]
+fn within_a_second_of_a_cancel_nothing_is_asked_any_more_and_a_resume_pays_nothing_twice() {
+    let Some(mut lab) = lab(1) else { return };
+    lab.coordinator.start();
+    lab.api.wait_for_answer("implement/T1");
+    lab.api.wait_for_request("implement/T1");
+    let cancelled = Instant::now();
+    lab.coordinator.signal(Signal::INT);
+    assert_eq!(lab.coordinator.ended(ENDING), Some(130));
+    wait_until("the worker to say so", || lab.worker_log(0).contains("implement/T1: cancelled by its coordinator"));
+    assert!(lab.api.requests().iter().all(|request| request.at < cancelled + Duration::from_secs(1)));
+    lab.coordinator.start();
+    lab.ends_well();
+    // What was under way at the cancel is asked for again, and nothing else.
+    assert_eq!(asked(&lab.api), 4);
+}
+
+#[test]
+fn what_an_agent_is_told_reaches_it_on_a_worker_with_its_next_request_once() {
+    let Some(mut lab) = lab(1) else { return };
+    lab.coordinator.start();
+    lab.api.wait_for_request("implement/T1");
+    let session = &lab.coordinator.session;
+    session.baton(["tell", "--task", "T1", "Use tabs here."]).run().expect(0);
+    lab.ends_well();
+    let bodies: Vec<String> =
+        lab.api.requests_of("implement/T1").iter().map(|request| request.body["messages"].to_string()).collect();
+    let told: Vec<usize> = bodies.iter().map(|body| body.matches("Use tabs here.").count()).collect();
+    assert_eq!(told, [0, 1, 1], "with the second request, and from then on as a part of the conversation");
+    let last = lab.coordinator.told().pop().expect("a last line").to_string();
+    assert!(!last.contains("not taken"), "{last}");
+}
+
+#[test]
+fn a_file_that_its_user_edits_while_a_worker_has_the_task_is_done_once_more_on_the_new_text() {
+    let session = Session::new(&workspace(1));
+    let edit = |old: &str| edits("src/t1.rs", old, "    1\n");
+    let slow = [reads("src/t1.rs").after(THINKING), edit("    0\n"), completed(&["src/t1.rs"])].to_vec();
+    let again = [reads("src/t1.rs"), edit("    0\n"), completed(&["src/t1.rs"])].to_vec();
+    let script = but(Script::new().rounds("implement/T1", [slow, again]), &[&[own("T1")]]);
+    let Some(mut lab) = Lab::new(session, script, 1) else { return };
+    lab.coordinator.start();
+    lab.api.wait_for_request("implement/T1");
+    let text = format!("// mine\n{}", lab.coordinator.session.text("src/t1.rs"));
+    lab.coordinator.session.write("src/t1.rs", &text);
+    lab.ends_well();
+    assert_eq!(lab.coordinator.session.text("src/t1.rs"), text.replace("    0\n", "    1\n"));
+    let again = lab.api.first_message("implement/T1", 1);
+    assert!(again.contains("src/t1.rs changed on disk while you were at work") && again.contains("// mine"), "{again}");
+}
+
+#[test]
+fn a_fix_round_at_workers_comes_to_the_same_end_as_here() {
+    let issue = serde_json::json!({
+        "severity": "major", "file": "src/t1.rs", "line": 2, "quote": "    1", "description": "It is to be 2.",
+    });
+    let script = || {
+        let rounds = ["    0\n", "    1\n"].map(|old| {
+            let new = if old.contains('0') { "    1\n" } else { "    2\n" };
+            vec![reads("src/t1.rs"), edits("src/t1.rs", old, new), completed(&["src/t1.rs"])]
+        });
+        let reviews =
+            [vec![review("changes_requested", "fix_and_re_review", std::slice::from_ref(&issue))], vec![approves()]];
+        but(Script::new().rounds("implement/T1", rounds).rounds("review", reviews), &[&[own("T1")]])
+    };
+    let (session, api) = (Session::new(&workspace(1)), MessagesApi::start(script()));
+    session.run(&api, ["--task", super::TASK, "--auto-approve"]).expect(0);
+    let Some(mut lab) = Lab::new(Session::new(&workspace(1)), script(), 2) else { return };
+    lab.coordinator.start();
+    lab.ends_well();
+    assert_eq!(lab.coordinator.session.text("src/t1.rs"), session.text("src/t1.rs"));
+    assert!(session.text("src/t1.rs").contains("    2\n"));
+    let agents = |api: &MessagesApi| {
+        let mut agents: Vec<String> = api.requests().into_iter().map(|request| request.agent).collect();
+        agents.sort();
+        agents
+    };
+    assert_eq!(agents(&lab.api), agents(&api), "a finding is checked by another model there too");
+    assert!(lab.unused.requests().is_empty(), "the coordinator asks no model of its own");
+}
