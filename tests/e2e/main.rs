@@ -94,3 +94,4 @@ mod vscode;
 mod work_elsewhere;
 mod workers;
 mod workers_chaos;
+mod workers_tools;

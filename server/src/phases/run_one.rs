@@ -215,5 +215,5 @@ pub(super) fn about(run: &Run, task: &str) -> About {
     const MOST_CACHED: u64 = 256 * 1024 * 1024;
     let cache = config::cache_folder();
     let cache = cache.map(|cache| CacheFile::of(&cache.join("maps"), run.workspace.root(), MOST_CACHED));
-    About { task: task.to_owned(), cache, editor: run.editor.symbols.clone() }
+    About { task: task.to_owned(), cache, editor: run.editor.symbols.clone(), is_copy: false }
 }

@@ -38,6 +38,7 @@ impl Tool for Log {
         if let Some(path) = &path {
             toolbox.check_name(path)?;
         }
+        toolbox.check_history("go by the files themselves")?;
         let found = commits_of(&toolbox.workspace, path.as_ref(), MOST_COMMITS, &toolbox.interrupt)
             .map_err(|error| sentence(&error))?;
         let mut text: String = found.commits.iter().map(line).collect();

@@ -91,6 +91,6 @@ impl PortableTools {
                 Toolbox::implementer(workspace, memory_dir, Arc::new(Mutex::new(staging))).with_checks(checks)
             }
         };
-        toolbox.about(About { task: self.task.clone(), ..About::default() })
+        toolbox.about(About { task: self.task.clone(), is_copy: true, ..About::default() })
     }
 }

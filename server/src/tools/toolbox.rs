@@ -29,6 +29,9 @@ pub struct About {
     pub cache: Option<CacheFile>,
     /// An editor that is asked for the definitions of a file.
     pub editor: Option<Arc<dyn EditorSymbols>>,
+    /// Whether the workspace is a copy on another machine, where it has no git history. A repository that this copy happens to
+    /// lie in is somebody else's.
+    pub is_copy: bool,
 }
 
 /// What an agent works on, beside the workspace.

@@ -80,12 +80,24 @@ impl Toolbox {
     /// A file's text as a commit has it, and the commit's hash. It does not count as reading the file.
     pub(super) fn read_past_text(&self, path: &RepoPath, at: &str) -> Result<(TextFile, String), ToolError> {
         self.check_name(path)?;
+        self.check_history("no earlier version of a file can be read: leave `at` out")?;
         let PastFile { commit, bytes } = file_at(&self.workspace, path, at).map_err(|error| sentence(&error))?;
         if is_secret_text(&bytes) {
             return Err(Refused::Secret(path.clone()).into());
         }
         let file = TextFile::decode(&bytes).map_err(|_| is_binary(path))?;
         Ok((file, commit))
+    }
+
+    /// Refuse what needs the git history, where there is none; `so` says what follows from that.
+    pub(super) fn check_history(&self, so: &str) -> Result<(), ToolError> {
+        match self.about.is_copy {
+            true => Err(format!(
+                "There is no git history on this machine, a worker, which has the files as they are now and no repository; {so}."
+            )
+            .into()),
+            false => Ok(()),
+        }
     }
 
     /// Whether the agent sees a file at this path.

@@ -51,7 +51,10 @@ impl JobFolders {
     /// # Errors
     /// When it cannot be made.
     pub fn new_one(&self) -> io::Result<JobFolder> {
-        tempfile::Builder::new().prefix("job-").tempdir_in(self.own.path()).map(JobFolder)
+        let folder = tempfile::Builder::new().prefix("job-").tempdir_in(self.own.path())?;
+        // Where the user's cache lies in a repository, whose rules may well ignore it, those rules end here.
+        Dir::open_ambient_dir(folder.path(), ambient_authority())?.create_dir(".git")?;
+        Ok(JobFolder(folder))
     }
 }
 

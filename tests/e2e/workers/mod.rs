@@ -20,24 +20,24 @@ use crate::support::session::Session;
 /// The task.
 const TASK: &str = "Do it";
 /// After this time a worker that says nothing is taken for lost.
-const ACK_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const ACK_WAIT: Duration = Duration::from_secs(2);
 /// How long a run may take to its end.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A broker, workers and a run that is not started yet. In the order in which they are dropped: clients first.
-struct Lab {
-    coordinator: Coordinator,
-    fleet: Fleet,
-    api: MessagesApi,
+pub(crate) struct Lab {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) fleet: Fleet,
+    pub(crate) api: MessagesApi,
     /// The coordinator's own models: they answer nothing.
-    unused: MessagesApi,
-    broker: Broker,
-    acks: Arc<Acks>,
+    pub(crate) unused: MessagesApi,
+    pub(crate) broker: Broker,
+    pub(crate) acks: Arc<Acks>,
 }
 
 impl Lab {
     /// With so many workers of two slots; `None` where there is no broker to start.
-    fn new(session: Session, script: Script, workers: usize) -> Option<Self> {
+    pub(crate) fn new(session: Session, script: Script, workers: usize) -> Option<Self> {
         Self::with_wait(session, script, workers, ACK_WAIT)
     }
 
@@ -52,19 +52,19 @@ impl Lab {
     }
 
     /// What a worker has printed.
-    fn worker_log(&self, number: usize) -> String {
+    pub(crate) fn worker_log(&self, number: usize) -> String {
         self.fleet.workers[number].log()
     }
 
     /// Wait for the run to end well.
     #[track_caller]
-    fn ends_well(&mut self) {
+    pub(crate) fn ends_well(&mut self) {
         let code = self.coordinator.ended(LIMIT);
         assert_eq!(code, Some(0), "{}\n{:?}", self.coordinator.log(), self.coordinator.told().last());
     }
 }
 
 /// Whether the run has told people this.
-fn has_told(coordinator: &Coordinator, words: &str) -> bool {
+pub(crate) fn has_told(coordinator: &Coordinator, words: &str) -> bool {
     coordinator.told().iter().any(|line| line.to_string().contains(words))
 }

@@ -1,0 +1,91 @@
+//! What a person at a terminal sees of workers.
+
+use std::time::Duration;
+
+use crate::support::broker::BUS_KEY;
+use crate::support::messages_api::Script;
+use crate::support::replies::{but, completed, edits, own, workspace};
+use crate::support::session::{Running, Session};
+use crate::support::terminal::Terminal;
+use crate::support::wait::wait_until;
+use crate::workers::Lab;
+
+const WIDTHS: [u16; 2] = [40, 120];
+
+fn lab(thinking: Duration) -> Option<Lab> {
+    let edit = edits("src/t1.rs", "    0\n", "    1\n").after(thinking);
+    let script = Script::new().on("implement/T1", [edit, completed(&["src/t1.rs"])]);
+    Lab::new(Session::new(&workspace(1)), but(script, &[&[own("T1")]]), 1)
+}
+
+/// Start the run at a terminal.
+fn start(lab: &Lab, terminal: &mut Terminal) -> Running {
+    let url = lab.coordinator.link.url();
+    let args = ["run", "--dispatch", &url, "--auto-approve", "--task", "Do it"];
+    let baton = lab.coordinator.session.baton(args).api(&lab.unused);
+    terminal.start(baton.env("BATON_BUS_KEY", BUS_KEY).env("BATON_ACK_WAIT", "2s"))
+}
+
+/// All that the screen shows and has shown, without blank lines at its end.
+fn screen(terminal: &Terminal, columns: u16) -> String {
+    let mut screen = vt100::Parser::new(300, columns, 0);
+    screen.process(&terminal.shown());
+    screen.screen().contents().trim_end().to_owned()
+}
+
+/// The same as one line: where words are wrapped does not matter.
+fn words(terminal: &Terminal, columns: u16) -> String {
+    screen(terminal, columns).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_screen_says_whose_models_work_and_at_which_worker() {
+    for columns in WIDTHS {
+        let Some(lab) = lab(Duration::from_secs(3)) else { return };
+        let mut terminal = Terminal::of_columns(columns);
+        let running = start(&lab, &mut terminal);
+        lab.api.wait_for_request("implement/T1");
+        wait_until("the worker to be named", || words(&terminal, columns).contains("at worker"));
+        let live = screen(&terminal, columns);
+        running.wait().expect(0);
+        let shown = screen(&terminal, columns);
+        println!("---- {columns} live\n{live}\n---- {columns} end\n{shown}");
+        let words = words(&terminal, columns);
+        let first = words.split("context").next().unwrap_or_default();
+        assert!(first.contains("worker ") && first.contains("at nats://127.0.0.1"), "{first}");
+        assert!(words.contains("Approved by reading; no check ran."), "{shown}");
+    }
+}
+
+#[test]
+fn a_broker_that_is_away_is_told_of_once_and_the_run_goes_on() {
+    for columns in WIDTHS {
+        let Some(mut lab) = lab(Duration::from_secs(3)) else { return };
+        let mut terminal = Terminal::of_columns(columns);
+        let running = start(&lab, &mut terminal);
+        lab.api.wait_for_request("implement/T1");
+        lab.broker.kill();
+        wait_until("the fault to be told", || words(&terminal, columns).contains("trying again"));
+        // Long enough for it to be told a second time.
+        std::thread::sleep(Duration::from_secs(3));
+        lab.broker.restart();
+        running.wait().expect(0);
+        println!("---- {columns} away\n{}", screen(&terminal, columns));
+        let words = words(&terminal, columns);
+        assert_eq!(words.matches("trying again").count(), 1, "{words}");
+    }
+}
+
+#[test]
+fn that_no_worker_takes_the_work_is_told_and_the_run_goes_on_once_one_does() {
+    for columns in WIDTHS {
+        let Some(mut lab) = lab(Duration::from_secs(600)) else { return };
+        let mut terminal = Terminal::of_columns(columns);
+        let running = start(&lab, &mut terminal);
+        lab.api.wait_for_request("implement/T1");
+        lab.fleet.workers[0].kill();
+        wait_until("it to be told", || words(&terminal, columns).contains("no worker has taken it yet"));
+        println!("---- {columns} none\n{}", screen(&terminal, columns));
+        running.kill();
+    }
+}
