@@ -32,6 +32,7 @@ fn second_turns_at_once(faults: Vec<Fault>) -> Option<usize> {
         None
     });
     let mut lab = Lab::new(Session::new(&workspace(4)), script, 2)?;
+    lab.coordinator = lab.coordinator.env("BATON_MAX_PARALLEL_TASKS", "4");
     lab.coordinator.start();
     lab.ends_well();
     for id in ids {

@@ -1,6 +1,7 @@
 //! The workers at a broker, as a coordinator has them: what of its workspace is there, and what was told of them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) struct AtWorkers {
     throttles: Mutex<HashMap<String, Arc<Throttle>>>,
     /// The last fault that the person was told of.
     fault: Mutex<Option<String>>,
+    /// Whether the person was told that no worker takes the work.
+    is_untaken_told: AtomicBool,
 }
 
 /// Why a tree is not at the broker.
@@ -48,6 +51,7 @@ impl AtWorkers {
             sent: tokio::sync::Mutex::default(),
             throttles: Mutex::default(),
             fault: Mutex::default(),
+            is_untaken_told: AtomicBool::new(false),
         }
     }
 
@@ -67,6 +71,21 @@ impl AtWorkers {
             run.emit(EventPhase::Workflow, EventStatus::Progress, message);
             *last = Some(said);
         }
+    }
+
+    /// Tell that no worker takes the work, once until one does. It is for a line of its own: what is told of a task is cut to the
+    /// width of a screen.
+    pub(super) fn notice_untaken(&self, run: &Run) {
+        if !self.is_untaken_told.swap(true, Ordering::Relaxed) {
+            let place = &self.shown;
+            let message = format!("no worker has taken the work yet; start one: `baton worker --nats {place}`");
+            run.emit(EventPhase::Workflow, EventStatus::Progress, message);
+        }
+    }
+
+    /// A worker has taken work.
+    pub(super) fn note_taken(&self) {
+        self.is_untaken_told.store(false, Ordering::Relaxed);
     }
 
     /// Have the workspace as it is now be at the broker, without what no agent may read but with the

@@ -261,6 +261,7 @@ impl<'a> Holding<'a> {
             Change::Claimed(claim) => {
                 self.seen = Instant::now();
                 self.turn = TurnAtWork::default();
+                self.at.note_taken();
                 self.notice(format!("at worker {}", safe_line(&claim.worker)));
             }
             Change::Line => {
@@ -367,8 +368,7 @@ impl<'a> Holding<'a> {
             }
             None if !self.state.is_over() => {
                 if self.seen.elapsed() > UNTAKEN {
-                    let place = &self.at.shown;
-                    self.notice_once(&format!("no worker has taken it yet; start one: `baton worker --nats {place}`"));
+                    self.at.notice_untaken(self.run);
                 }
                 self.look_in_queue().await?;
             }
