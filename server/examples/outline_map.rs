@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let workspace = Workspace::open(Path::new(&folder))?;
     let cache = config::cache_folder().map(|cache| CacheFile::of(&cache.join("maps"), workspace.root(), MOST_CACHED));
     let tools =
-        Toolbox::reader(workspace, RepoPath::parse(".agent_memory")?).about(About { task, cache, editor: None });
+        Toolbox::reader(workspace, RepoPath::parse(".agent_memory")?).about(About { task, cache, ..About::default() });
     print!("{}", tools.call("outline", &json!({})).text);
     Ok(())
 }

@@ -45,7 +45,7 @@ fn a_worker_that_is_asked_to_stop_ends_what_it_has_and_takes_no_more() {
     let first = at_work(&lab);
     assert_eq!(lab.fleet.workers[1 - first].drain(ENDING), Some(0), "an idle one ends at once");
     lab.fleet.workers[first].signal(Signal::TERM);
-    wait_until("it to say so", || lab.worker_log(first).contains("stopping once 1 conversation is done"));
+    wait_until("it to say so", || lab.worker_log(first).contains("Stopping: no more work is taken"));
     wait_until("the task to be done", || lab.worker_log(first).contains("implement/T1: done"));
     wait_until("the worker to end", || lab.worker_log(first).contains(" stopped"));
     assert_eq!(asked(&lab.api), 3);
@@ -60,7 +60,7 @@ fn what_is_handed_back_is_gone_on_with_by_another_worker_and_no_answer_is_asked_
     lab.coordinator.start();
     lab.api.wait_for_request("implement/T1");
     lab.fleet.workers[0].signal(Signal::TERM);
-    wait_until("it to say so", || lab.worker_log(0).contains("stopping once 1 conversation is done"));
+    wait_until("it to say so", || lab.worker_log(0).contains("Stopping: no more work is taken"));
     lab.fleet.workers[0].signal(Signal::TERM);
     wait_until("the worker to hand it back", || {
         lab.worker_log(0).contains("implement/T1: given back: the worker ends")

@@ -73,12 +73,20 @@ impl AtWorkers {
         }
     }
 
+    /// The broker does what it is asked: a person who was told otherwise is told.
+    pub(super) fn answers_again(&self, run: &Run) {
+        let was_told = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().is_some();
+        if was_told {
+            run.emit(EventPhase::Workflow, EventStatus::Progress, format!("{} answers again", self.shown));
+        }
+    }
+
     /// Tell that no worker takes the work, once until one does. It is for a line of its own: what is told of a task is cut to the
     /// width of a screen.
     pub(super) fn notice_untaken(&self, run: &Run) {
         if !self.is_untaken_told.swap(true, Ordering::Relaxed) {
-            let place = &self.shown;
-            let message = format!("no worker has taken the work yet; start one: `baton worker --nats {place}`");
+            let (place, tags) = (&self.shown, tags_of(self.tag.as_deref()));
+            let message = format!("no worker has taken the work yet; start one: `baton worker --nats {place}{tags}`");
             run.emit(EventPhase::Workflow, EventStatus::Progress, message);
         }
     }
@@ -135,6 +143,11 @@ impl AtWorkers {
         }
         put
     }
+}
+
+/// What a worker is started with to be fit for work with this tag.
+pub(super) fn tags_of(tag: Option<&str>) -> String {
+    tag.map(|tag| format!(" --tags {tag}")).unwrap_or_default()
 }
 
 struct StopOnDrop(Interrupt);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::at_workers::AtWorkers;
+use super::at_workers::{AtWorkers, tags_of};
 use super::faces::WorkerSeen;
 use super::job::{Announcement, PROTOCOL};
 use super::times::times;
@@ -84,8 +84,9 @@ async fn wait_for_workers(
         let others = others(&all, tag);
         if began.elapsed() > PATIENCE {
             let message = format!(
-                "no worker is at {shown}{others}. Start one there: `baton worker --nats {shown}`, with the same {KEY}. Nothing was \
-                 begun"
+                "no worker is at {shown}{others}. Start one there: `baton worker --nats {shown}{}`, with the same {KEY}. Nothing was \
+                 begun",
+                tags_of(tag)
             );
             return Err(StartError::NoWorker(message));
         }

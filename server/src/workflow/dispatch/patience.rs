@@ -44,7 +44,10 @@ impl AtWorkers {
                 result = done(self.broker.clone()) => result,
             };
             match result {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    self.answers_again(run);
+                    return Ok(done);
+                }
                 Err(fault) => self.wait_after(run, &fault, &mut away).await?,
             }
         }

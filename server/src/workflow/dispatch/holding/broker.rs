@@ -69,10 +69,6 @@ impl Holding<'_> {
         }
     }
 
-    pub(super) async fn faulted(&self, fault: &BrokerFault) -> Result<(), Stop> {
-        self.wait_after(fault, &mut None).await
-    }
-
     /// Do something until the broker does it.
     pub(super) async fn patiently<T, F>(&self, done: impl Fn(Broker) -> F + Send) -> Result<T, Stop>
     where

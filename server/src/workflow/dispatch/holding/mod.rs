@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::turn::TurnAtWork;
 use crate::agents::{Activity, AgentError, Judge, PortableBrief, PortableError, Report, Slice};
-use crate::bus::{BrokerFault, Follow, JobLog, Read};
+use crate::bus::{AppendFault, BrokerFault, Follow, JobLog, Read};
 use crate::memory::{Told, TranscriptLine};
 use crate::models::ModelError;
 use crate::text::{safe_line, short_line};
@@ -35,7 +35,7 @@ const UNTAKEN: Duration = Duration::from_secs(15);
 /// How long it is away before the person is told.
 const AWAY_TOLD: Duration = Duration::from_secs(3);
 /// How long the last word to a worker may take, once the run is cancelled.
-const FAREWELL: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_millis(900);
 /// Characters of what a worker says that are shown.
 const SHOWN: usize = 300;
 
@@ -67,6 +67,8 @@ pub(super) struct Holding<'a> {
     followed: Instant,
     /// Since when the broker is away.
     away: Option<Instant>,
+    /// Since when the log cannot be followed, though it is there.
+    faulty: Option<Instant>,
     turn: TurnAtWork,
     /// SHA-256 of each entry that this process has appended, or tried to.
     sent: HashSet<String>,
@@ -116,6 +118,7 @@ impl<'a> Holding<'a> {
             seen: Instant::now(),
             followed: Instant::now(),
             away: None,
+            faulty: None,
             turn: TurnAtWork::default(),
             sent: HashSet::new(),
             queued: None,
@@ -151,9 +154,20 @@ impl<'a> Holding<'a> {
             Err(Stop::Agent(error)) => {
                 if self.state.attempt() > 0 && !self.state.is_over() {
                     // Who is at work finds out by the log, or else when its next turn is refused.
-                    let _ = timeout(FAREWELL, self.append_once(&Entry::Cancelled)).await;
+                    let _ = timeout(FAREWELL, self.farewell()).await;
                 }
                 Err(error)
+            }
+        }
+    }
+
+    /// Have nobody go on with the attempt.
+    async fn farewell(&mut self) {
+        while let Err(AppendFault::Behind) = self.append_once(&Entry::Cancelled).await {
+            let Ok(all) = self.log.read_behind(self.state.last).await else { return };
+            all.into_iter().for_each(|read| self.take(read));
+            if self.state.is_over() {
+                return;
             }
         }
     }
@@ -215,8 +229,15 @@ impl<'a> Holding<'a> {
                 biased;
                 () = cancel.cancelled() => return Err(AgentError::Cancelled.into()),
                 read = self.follow.next() => match read {
-                    Ok(read) => self.take(read),
-                    Err(fault) => self.faulted(&fault).await?,
+                    Ok(read) => {
+                        self.faulty = None;
+                        self.take(read);
+                    }
+                    Err(fault) => {
+                        let mut since = self.faulty.take();
+                        self.wait_after(&fault, &mut since).await?;
+                        self.faulty = since;
+                    }
                 },
                 signal = signals.next() => match signal {
                     Some(body) => self.hear(&body).await,
@@ -340,7 +361,9 @@ impl<'a> Holding<'a> {
 
     async fn tick(&mut self) -> Result<(), Stop> {
         if self.at.broker.is_connected().await {
-            self.away = None;
+            if self.away.take().is_some() {
+                self.at.answers_again(self.run);
+            }
         } else {
             let fault = BrokerFault::Unreachable { why: "the connection is lost".to_owned() };
             let since = *self.away.get_or_insert_with(Instant::now);

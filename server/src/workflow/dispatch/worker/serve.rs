@@ -48,8 +48,6 @@ pub async fn serve_worker(
             stop = stops.recv(), if !ending.is_cancelled() => {
                 if draining.is_cancelled() || stop.is_none() {
                     ending.cancel();
-                } else if !jobs.is_empty() {
-                    worker.tell(&format!("stopping once {} done; again to hand it back", are(jobs.len())));
                 }
                 draining.cancel();
             },
@@ -139,8 +137,4 @@ async fn take_jobs(
             return;
         }
     }
-}
-
-fn are(jobs: usize) -> String {
-    format!("{} {}", count(jobs, "conversation"), if jobs == 1 { "is" } else { "are" })
 }

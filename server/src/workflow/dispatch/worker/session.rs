@@ -318,9 +318,17 @@ impl Session {
             }
             match timeout(ANSWER, answered).await {
                 Ok(()) if self.allowed.load(Ordering::Relaxed) >= turn => return,
+                // It is to wait: leave comes by itself, and is asked for again in case it was lost.
                 Ok(()) => {
                     silent = 0;
-                    sleep(ANSWER).await;
+                    let allowed = async {
+                        while self.allowed.load(Ordering::Relaxed) < turn {
+                            self.answered.notified().await;
+                        }
+                    };
+                    if timeout(ANSWER, allowed).await.is_ok() {
+                        return;
+                    }
                 }
                 Err(_) => silent += 1,
             }
