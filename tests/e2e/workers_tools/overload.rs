@@ -1,12 +1,9 @@
-//! An overloaded provider slows down the turns of all workers together; without the coordinator they go on.
+//! The coordinator says when a worker may ask its model; without it workers go on.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::support::messages_api::{Fault, Script};
-use crate::support::replies::{but, completed, edits, file_of, own, reads, workspace};
+use crate::support::messages_api::Script;
+use crate::support::replies::{but, completed, edits, own, workspace};
 use crate::support::session::Session;
 use crate::workers::Lab;
 
