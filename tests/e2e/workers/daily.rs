@@ -76,8 +76,7 @@ fn what_is_handed_back_is_gone_on_with_by_another_worker_and_no_answer_is_asked_
 fn within_a_second_of_a_cancel_nothing_is_asked_any_more_and_a_resume_pays_nothing_twice() {
     let Some(mut lab) = lab(1) else { return };
     lab.coordinator.start();
-    lab.api.wait_for_answer("implement/T1");
-    lab.api.wait_for_request("implement/T1");
+    lab.api.wait_for_request(("implement/T1", 1));
     let cancelled = Instant::now();
     lab.coordinator.signal(Signal::INT);
     assert_eq!(lab.coordinator.ended(ENDING), Some(130));
