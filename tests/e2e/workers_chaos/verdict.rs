@@ -144,6 +144,22 @@ pub(super) fn end_of(log: &str) -> String {
     lines[lines.len().saturating_sub(80)..].join("\n")
 }
 
+/// How soon after it goes on a worker sends what it was stopped at.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+impl Struck {
+    /// Whether an answer that was acknowledged may be asked for again: the storage was lost meanwhile, or a worker was stopped between its
+    /// look at its claim and its request, which is the turn under way when it was taken for lost.
+    fn excuses(&self, acknowledged: Instant, again: Instant) -> bool {
+        let over = self.at + self.planned.lasts;
+        match self.planned.fault {
+            Fault::LoseStorage => acknowledged < over && self.at < again,
+            Fault::StopWorker(_) => self.at < acknowledged && over < again && again < over + AT_ONCE,
+            _ => false,
+        }
+    }
+}
+
 impl Counts {
     /// Of a run that could not be judged.
     pub(super) fn of_broken(violation: String) -> Self {
@@ -169,8 +185,7 @@ impl Counts {
             for (place, again) in asked.iter().enumerate() {
                 let known = asked[..place].iter().filter_map(|earlier| acknowledged.get(&earlier.number));
                 let Some(known) = known.filter(|known| **known < again.at).min() else { continue };
-                let lost = |struck: &Struck| matches!(struck.planned.fault, Fault::LoseStorage);
-                if !struck.iter().any(|struck| lost(struck) && *known < struck.at && struck.at < again.at) {
+                if !struck.iter().any(|struck| struck.excuses(*known, again.at)) {
                     let late = again.at.duration_since(*known);
                     faults.push(format!("{name} was asked again {late:?} after its answer was acknowledged"));
                 }
@@ -265,6 +280,8 @@ mod tests {
         assert_eq!((counts.asked_again, counts.paid_again, counts.paid_again_with_the_same_body), (1, 1, 1));
         assert_eq!(counts.explained, [("broker killed", 1)].into());
         assert!(faults(&[(1, 0), (4, 1)], Some(Fault::LoseStorage)).0.is_empty());
+        // It was stopped before, and not when the answer was acknowledged.
+        assert_eq!(faults(&[(1, 0), (4, 1)], Some(Fault::StopWorker(0))).0.len(), 1);
         // The answer that was acknowledged is another one than the one before.
         assert_eq!(faults(&[(1, 0), (1, 5), (4, 6)], Some(Fault::KillBroker)).0.len(), 1);
     }

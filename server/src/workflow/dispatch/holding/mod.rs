@@ -141,7 +141,11 @@ impl<'a> Holding<'a> {
                 });
                 // Where the log is still there, nobody is to go on with it.
                 if self.state.attempt() > 0 {
-                    let _ = timeout(FAREWELL, self.append_once(&Entry::Cancelled)).await;
+                    let _ = timeout(FAREWELL, self.farewell()).await;
+                    // What was read by then stands in the transcript, and in the next log.
+                    if let Err(Stop::Agent(error)) = self.record_lines() {
+                        return Err(error);
+                    }
                 }
                 self.restore_edits();
                 match self.patiently(|broker| async move { broker.prepare().await }).await {
