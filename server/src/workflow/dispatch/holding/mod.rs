@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::turn::TurnAtWork;
 use crate::agents::{Activity, AgentError, Judge, PortableBrief, PortableError, Report, Slice};
-use crate::bus::{AppendFault, BrokerFault, Follow, JobLog, Read};
+use crate::bus::{AppendFault, BrokerFault, Follow, JobLog, Read, Signals};
 use crate::memory::{Told, TranscriptLine};
 use crate::models::ModelError;
 use crate::text::{safe_line, short_line};
@@ -205,6 +205,8 @@ impl<'a> Holding<'a> {
         if self.state.pending.is_some() && self.judge_pending().await? {
             return Ok(());
         }
+        // Before a worker can ask for leave.
+        let signals = self.signals().await?;
         let is_resumable = |error: &PortableError| !AgentError::from(error.clone()).ends_conversation();
         match &self.state.ended {
             Some(error) if !is_resumable(error) => return Err(Stop::Agent(error.clone().into())),
@@ -214,11 +216,10 @@ impl<'a> Holding<'a> {
             }
             None => self.put_in_queue().await?,
         }
-        self.follow_to_the_end().await
+        self.follow_to_the_end(signals).await
     }
 
-    async fn follow_to_the_end(&mut self) -> Result<(), Stop> {
-        let mut signals = self.signals().await?;
+    async fn follow_to_the_end(&mut self, mut signals: Signals) -> Result<(), Stop> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let cancel = self.run.context.cancel.clone();

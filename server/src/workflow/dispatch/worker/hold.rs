@@ -13,7 +13,7 @@ use super::machine::Worker;
 use super::session::{Session, Stopped, lock};
 use super::tree::{TreeFault, put_in_place};
 use crate::agents::{Activity, AgentError, Budget, PortableError, RunContext, ask_once, converse};
-use crate::bus::{BrokerFault, JobLog};
+use crate::bus::{BrokerFault, JobLog, Signals};
 use crate::contracts::Usage;
 use crate::memory::{Tells, Told, Transcript, TranscriptLine};
 use crate::models::TurnProgress;
@@ -67,7 +67,9 @@ pub(super) async fn hold(
         let session = Arc::clone(&session);
         async move { session.follow().await }
     });
-    let talking = tokio::spawn(talk(Arc::clone(worker), job.clone(), Arc::clone(&session)));
+    // Before the coordinator is asked for leave: an answer that nobody hears is waited for.
+    let signals = worker.broker.signals(&job.workflow, &job.job).await.ok();
+    let talking = tokio::spawn(talk(Arc::clone(worker), job.clone(), Arc::clone(&session), signals));
     let ended = converse_here(worker, job, &work, context, toolbox, &session).await;
     let end = settle(worker, &session, ended).await;
     session.stop.cancel();
@@ -328,7 +330,7 @@ async fn settle(worker: &Worker, session: &Session, ended: Result<(), AgentError
 }
 
 /// Say now and then that the worker is at work, and hear whether the coordinator is.
-async fn talk(worker: Arc<Worker>, job: Job, session: Arc<Session>) {
+async fn talk(worker: Arc<Worker>, job: Job, session: Arc<Session>, mut signals: Option<Signals>) {
     let working = async {
         loop {
             if let Ok(body) = serde_json::to_vec(&Signal::Working { claim: session.claim() }) {
@@ -339,15 +341,13 @@ async fn talk(worker: Arc<Worker>, job: Job, session: Arc<Session>) {
     };
     let hearing = async {
         loop {
-            match worker.broker.signals(&job.workflow, &job.job).await {
-                Ok(mut signals) => {
-                    while let Some(body) = signals.next().await {
-                        session.hear(&body);
-                    }
+            if let Some(signals) = &mut signals {
+                while let Some(body) = signals.next().await {
+                    session.hear(&body);
                 }
-                Err(fault) => tracing::debug!(%fault, "signals cannot be heard"),
             }
             tokio::time::sleep(WORKING).await;
+            signals = worker.broker.signals(&job.workflow, &job.job).await.ok();
         }
     };
     tokio::join!(working, hearing);
