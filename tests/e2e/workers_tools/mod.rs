@@ -1,6 +1,6 @@
 //! What agents have on a worker: checks to try, a second model, a throttle, no history; and what people see of all that.
 #![cfg(all(unix, feature = "nats"))]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod escalation;
 mod history;
