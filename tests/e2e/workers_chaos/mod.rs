@@ -2,7 +2,7 @@
 //! been done here, and no answer that the broker has acknowledged is asked for again.
 //!
 //! `BATON_CHAOS_SEEDS` sets the number of runs, or `BATON_CHAOS_FAULTS` how many faults there are to be at least; `BATON_SEED`
-//! is the seed of the first run, and each run has the next one. `tests/chaos.sh` runs a thousand faults.
+//! is the seed of the first run, `BATON_CHAOS_LOG` a filter for what workers log, and each run has the next one. `tests/chaos.sh` runs a thousand faults.
 #![cfg(all(unix, feature = "nats"))]
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 #![expect(clippy::print_stdout, reason = "which faults led to what is worth a table")]

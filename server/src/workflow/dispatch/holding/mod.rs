@@ -195,12 +195,9 @@ impl<'a> Holding<'a> {
         if self.state.work.is_none() {
             self.append(Entry::Opened { work: Box::new(self.work().await?) }).await?;
         }
-        if let Some(submission) = self.state.taken.clone() {
+        if self.is_taken() {
             // The coordinator was killed before it had written down what it took.
-            return match self.verdict(&submission).await? {
-                faults if faults.is_empty() => Ok(()),
-                _ => Err(Stop::Forged),
-            };
+            return self.judge_taken().await.map(drop);
         }
         if self.state.pending.is_some() && self.judge_pending().await? {
             return Ok(());
