@@ -223,8 +223,13 @@ async fn a_retry_is_reported_with_its_reason_and_wait() {
     model(config(&api)).turn(&request(vec![Message::user("go")]), &CancellationToken::new(), &hear).await.expect("ok");
     let seen = seen.into_inner().expect("no panic");
     let provider = format!("Anthropic API at {}", api.url().replace("http://", ""));
-    let retry =
-        |attempt, reason: &str| Retry { provider: provider.clone(), reason: reason.to_owned(), attempt, most: None };
+    let retry = |attempt, reason: &str| Retry {
+        provider: provider.clone(),
+        reason: reason.to_owned(),
+        attempt,
+        most: None,
+        is_overload: true,
+    };
     assert_eq!(seen[0], (retry(2, "rate limit (429)"), Duration::from_millis(7)));
     assert_eq!(seen[1].0, retry(3, "overloaded (529)"));
 }

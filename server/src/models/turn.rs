@@ -128,6 +128,9 @@ pub struct Retry {
     pub attempt: u32,
     /// How many there are at most; `None` where only the time of waiting is bounded.
     pub most: Option<u32>,
+    /// Whether the provider said that it is overloaded, so that all who ask it slow down.
+    #[serde(default)]
+    pub is_overload: bool,
 }
 
 impl Retry {
@@ -169,7 +172,7 @@ mod tests {
     #[test]
     fn what_is_tried_at_once_is_not_said_to_wait() {
         let reason = "too little memory".to_owned();
-        let again = Retry { provider: "Ollama".to_owned(), reason, attempt: 2, most: Some(5) };
+        let again = Retry { provider: "Ollama".to_owned(), reason, attempt: 2, most: Some(5), is_overload: false };
         assert_eq!(again.waiting(Duration::ZERO), "Ollama: too little memory; try 2 of 5");
         assert_eq!(again.waiting(Duration::from_millis(300)), "Ollama: too little memory; waiting 1 s, try 2 of 5");
     }

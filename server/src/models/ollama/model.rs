@@ -187,6 +187,7 @@ impl Ollama {
             reason: "too little memory, so half of the context is asked for, and less is sent".to_owned(),
             attempt: 2,
             most: None,
+            is_overload: false,
         };
         TurnProgress::Retry { again, wait: Duration::ZERO, lost: Usage::default() }
     }

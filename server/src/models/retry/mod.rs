@@ -107,9 +107,10 @@ where
         } else {
             drop(slot);
         }
-        let most = (!failed.overloaded).then(|| tally.most(policy));
+        let is_overload = failed.overloaded;
+        let most = (!is_overload).then(|| tally.most(policy));
         let (wait, reason) = tally.next(policy, failed, fastrand::f64())?;
-        let coming = Retry { provider: provider.to_owned(), reason, attempt: tally.attempts + 1, most };
+        let coming = Retry { provider: provider.to_owned(), reason, attempt: tally.attempts + 1, most, is_overload };
         progress(TurnProgress::Retry { again: coming.clone(), wait, lost: tally.lost });
         tokio::select! {
             biased;

@@ -165,7 +165,13 @@ mod tests {
             _: &CancellationToken,
             progress: &(dyn Fn(TurnProgress) + Send + Sync),
         ) -> Result<Turn, ModelError> {
-            let again = Retry { provider: "m".to_owned(), reason: format!("no {KEY}"), attempt: 2, most: None };
+            let again = Retry {
+                provider: "m".to_owned(),
+                reason: format!("no {KEY}"),
+                attempt: 2,
+                most: None,
+                is_overload: true,
+            };
             progress(TurnProgress::Retry { again, wait: Duration::ZERO, lost: Usage::default() });
             if self.fails {
                 return Err(ModelError::new(ModelErrorKind::Request, format!("Refused: {KEY}")));

@@ -36,9 +36,8 @@ impl Holding<'_> {
 
     /// What the agent does tells how its provider does.
     pub(super) fn note_load(&mut self, activity: &Activity) {
-        // The number of tries has no bound where the provider is overloaded.
         if let Activity::Model(TurnProgress::Retry { again, .. }) = activity
-            && again.most.is_none()
+            && again.is_overload
             && let Some(slot) = self.turn.slot.take()
         {
             slot.overloaded();
