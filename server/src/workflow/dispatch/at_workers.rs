@@ -25,14 +25,21 @@ pub(super) struct AtWorkers {
     pub(super) tag: Option<String>,
     /// How long nothing is heard of a worker before its work is offered again.
     pub(super) silence: Duration,
-    /// What of the workspace is at the broker.
-    sent: tokio::sync::Mutex<Sent>,
+    sending: tokio::sync::Mutex<Sending>,
     /// How many turns may be under way, by the provider.
     throttles: Mutex<HashMap<String, Arc<Throttle>>>,
     /// The last fault that the person was told of.
     fault: Mutex<Option<String>>,
     /// Whether the person was told that no worker takes the work.
     is_untaken_told: AtomicBool,
+}
+
+/// What of the workspace is at the broker.
+#[derive(Default)]
+struct Sending {
+    sent: Sent,
+    /// The workspace as it was last: what is as it was is not read again.
+    tree: Option<Tree>,
 }
 
 /// Why a tree is not at the broker.
@@ -48,7 +55,7 @@ impl AtWorkers {
             shown,
             tag,
             silence,
-            sent: tokio::sync::Mutex::default(),
+            sending: tokio::sync::Mutex::default(),
             throttles: Mutex::default(),
             fault: Mutex::default(),
             is_untaken_told: AtomicBool::new(false),
@@ -100,11 +107,13 @@ impl AtWorkers {
     /// files of its task (`also`). Answers with the name of its manifest.
     pub(super) async fn send_tree(&self, run: &Run, also: Vec<RepoPath>) -> Result<String, TreeFault> {
         // One after the other: what one has sent the next need not.
-        let mut sent = self.sent.lock().await;
+        let mut sending = self.sending.lock().await;
+        let Sending { sent, tree: last } = &mut *sending;
         let interrupt = Interrupt::never();
         let _stops = StopOnDrop(interrupt.clone());
         let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
-        let mut tree = aside(move || Tree::of(&workspace, &memory, &also, &interrupt)).await??;
+        let before = last.take();
+        let mut tree = aside(move || Tree::of(&workspace, &memory, &also, before.as_ref(), &interrupt)).await??;
         loop {
             let known = sent.clone();
             let (same, pack) = aside(move || {
@@ -114,10 +123,10 @@ impl AtWorkers {
             .await?;
             tree = same;
             if let Some(pack) = pack? {
-                self.send_pack(&mut sent, pack).await?;
+                self.send_pack(sent, pack).await?;
                 continue;
             }
-            let manifest = tree.manifest(&sent)?;
+            let manifest = tree.manifest(sent)?;
             let mut is_whole = true;
             for pack in manifest.packs() {
                 if !self.broker.has_file(pack).await? {
@@ -126,6 +135,7 @@ impl AtWorkers {
                 }
             }
             if is_whole {
+                *last = Some(tree);
                 let bytes = manifest.to_bytes();
                 let name = sha256(&bytes);
                 self.broker.put_file(&name, bytes).await?;

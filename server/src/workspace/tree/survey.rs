@@ -1,6 +1,6 @@
 //! What an agent may read of a workspace, and the packs of what a worker has not got.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::content::{self, Content};
 use super::error::TreeError;
@@ -8,7 +8,7 @@ use super::manifest::{Manifest, TreeEntry};
 use super::pack::{Pack, PackWriter, Sent};
 use crate::contracts::{MAX_PACK_BLOBS, MAX_PACK_BYTES, MAX_TREE_BYTES, MAX_TREE_FILE_BYTES, MAX_TREE_FILES, RepoPath};
 use crate::workspace::access::refused_by_name;
-use crate::workspace::{Interrupt, Walk, Workspace, files_until, sha256};
+use crate::workspace::{Interrupt, Stamp, Walk, Workspace, files_until, sha256};
 
 /// How large a tree may be.
 #[derive(Debug, Clone, Copy)]
@@ -43,18 +43,20 @@ struct File {
     size: u64,
     executable: bool,
     masked: bool,
+    /// Of before it was read, where that tells its content.
+    stamp: Option<Stamp>,
 }
 
 impl File {
-    fn of(path: RepoPath, Content { bytes, executable, masked }: &Content) -> Self {
-        Self { path, sha256: sha256(bytes), size: bytes.len() as u64, executable: *executable, masked: *masked }
+    fn of(path: RepoPath, stamp: Option<Stamp>, Content { bytes, executable, masked }: &Content) -> Self {
+        Self { path, sha256: sha256(bytes), size: bytes.len() as u64, executable: *executable, masked: *masked, stamp }
     }
 }
 
 impl Tree {
     /// Everything an agent may read, with unsaved texts of the editor, and binary files as well; and the files of its task (`also`),
-    /// which it may read though git ignores them, unless their names say that they are secrets. `interrupt` also stops what is
-    /// read later for packs.
+    /// which it may read though git ignores them, unless their names say that they are secrets. What is as it was in the tree
+    /// `before` is not read again. `interrupt` also stops what is read later for packs.
     ///
     /// # Errors
     /// When the files cannot be listed or read, are too many or too large, or when interrupted.
@@ -62,15 +64,17 @@ impl Tree {
         workspace: &Workspace,
         memory_dir: &RepoPath,
         also: &[RepoPath],
+        before: Option<&Self>,
         interrupt: &Interrupt,
     ) -> Result<Self, TreeError> {
-        Self::within(LIMITS, workspace, (memory_dir, also), interrupt)
+        Self::within(LIMITS, workspace, (memory_dir, also), before, interrupt)
     }
 
     pub(super) fn within(
         limits: Limits,
         workspace: &Workspace,
         (memory_dir, also): (&RepoPath, &[RepoPath]),
+        before: Option<&Self>,
         interrupt: &Interrupt,
     ) -> Result<Self, TreeError> {
         let walk = Walk { memory_dir, folder: None, globs: None, limit: limits.files };
@@ -88,16 +92,26 @@ impl Tree {
         }
         paths.sort_unstable();
         paths.dedup();
+        let before = before.map(|tree| tree.files.as_slice()).unwrap_or_default();
+        let before: HashMap<(&RepoPath, Stamp), &File> =
+            before.iter().filter_map(|file| Some(((&file.path, file.stamp?), file))).collect();
         let mut files = Vec::with_capacity(paths.len());
         let mut bytes = 0_u64;
         for path in paths {
             interrupt.check()?;
-            let Some(content) = content::read(workspace, &path, limits.file_bytes)? else { continue };
-            bytes = bytes.saturating_add(content.bytes.len() as u64);
+            let stamp = workspace.stamp(&path);
+            let file = match stamp.and_then(|stamp| before.get(&(&path, stamp))) {
+                Some(file) => (*file).clone(),
+                None => match content::read(workspace, &path, limits.file_bytes)? {
+                    Some(content) => File::of(path, stamp, &content),
+                    None => continue,
+                },
+            };
+            bytes = bytes.saturating_add(file.size);
             if bytes > limits.bytes {
                 return Err(TreeError::TooLarge { limit: limits.bytes });
             }
-            files.push(File::of(path, &content));
+            files.push(file);
         }
         Ok(Self { workspace: workspace.clone(), interrupt: interrupt.clone(), limits, files })
     }
@@ -118,11 +132,12 @@ impl Tree {
             if !pack.is_empty() && pack.bytes() + file.size > self.limits.pack_bytes || pack.blobs() >= MAX_PACK_BLOBS {
                 break;
             }
+            let stamp = self.workspace.stamp(&file.path);
             let Some(content) = content::read(&self.workspace, &file.path, self.limits.file_bytes)? else {
                 *is_gone = true;
                 continue;
             };
-            *file = File::of(file.path.clone(), &content);
+            *file = File::of(file.path.clone(), stamp, &content);
             if known(&file.sha256) || pack.holds(&file.sha256) {
                 continue;
             }
@@ -203,5 +218,35 @@ impl Iterator for Packs<'_> {
             _ => self.is_over = true,
         }
         pack
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::workspace::fixture::{Fixture, memory, path};
+
+    #[test]
+    fn only_what_has_changed_is_read_again() {
+        let fixture = Fixture::new("//- /changed.rs\na\n//- /gone.rs\na\n//- /same.rs\na\n");
+        let workspace = fixture.workspace();
+        let tree = |before: Option<&Tree>| Tree::of(&workspace, &memory(), &[], before, &Interrupt::never()).unwrap();
+        // A file tells whether it has changed once it has been left alone for a while.
+        let mut first = loop {
+            let tree = tree(None);
+            if tree.files.iter().all(|file| file.stamp.is_some()) {
+                break tree;
+            }
+            std::thread::yield_now();
+        };
+        // Whoever reads a file would find another sum.
+        first.files.iter_mut().for_each(|file| file.sha256 = "as before".to_owned());
+        fixture.write("changed.rs", b"b\n");
+        fixture.write("new.rs", b"b\n");
+        std::fs::remove_file(fixture.root().join("gone.rs")).unwrap();
+        let second = tree(Some(&first));
+        let found: Vec<(&RepoPath, bool)> =
+            second.files.iter().map(|file| (&file.path, file.sha256 == "as before")).collect();
+        assert_eq!(found, [(&path("changed.rs"), false), (&path("new.rs"), false), (&path("same.rs"), true)]);
     }
 }

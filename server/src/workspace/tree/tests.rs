@@ -29,7 +29,7 @@ impl BlobStore for Memory {
 }
 
 fn tree(workspace: &Workspace) -> Tree {
-    Tree::of(workspace, &memory(), &[], &Interrupt::never()).unwrap()
+    Tree::of(workspace, &memory(), &[], None, &Interrupt::never()).unwrap()
 }
 
 /// Sends what is not sent yet, and returns the manifest and the packs.
@@ -70,7 +70,7 @@ fn a_task_is_sent_the_files_that_its_plan_lists_though_git_ignores_them_but_no_s
     let fixture = Fixture::new(FILES);
     let also =
         [".env", ".git/config", ".agent_memory/plan.json", "target/out", "key.json", "new.rs", "src/main.rs"].map(path);
-    let mut tree = Tree::of(&fixture.workspace(), &memory(), &also, &Interrupt::never()).unwrap();
+    let mut tree = Tree::of(&fixture.workspace(), &memory(), &also, None, &Interrupt::never()).unwrap();
     let (manifest, _) = sent(&mut tree, &mut Sent::default());
     assert_eq!(names(&manifest), [".gitignore", "src/main.rs", "target/out"]);
 }
@@ -171,7 +171,7 @@ fn a_small_change_is_one_small_pack() {
 }
 
 fn within(fixture: &Fixture, limits: Limits) -> Result<Tree, TreeError> {
-    Tree::within(limits, &fixture.workspace(), (&memory(), &[]), &Interrupt::never())
+    Tree::within(limits, &fixture.workspace(), (&memory(), &[]), None, &Interrupt::never())
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_tree_that_is_too_large_is_not_sent_and_the_error_says_what_to_do() {
     assert!(error(Limits { files: 1, ..LIMITS }).to_string().contains("have git ignore"));
     let stopped = Interrupt::never();
     stopped.stop();
-    assert!(Tree::of(&fixture.workspace(), &memory(), &[], &stopped).is_err());
+    assert!(Tree::of(&fixture.workspace(), &memory(), &[], None, &stopped).is_err());
 }
 
 #[test]

@@ -25,7 +25,7 @@ impl BlobStore for Blobs {
 
 /// The workspace as a worker has it.
 fn sent(fixture: &Fixture) -> Workspace {
-    let mut tree = Tree::of(&fixture.workspace(), &memory(), &[], &Interrupt::never()).unwrap();
+    let mut tree = Tree::of(&fixture.workspace(), &memory(), &[], None, &Interrupt::never()).unwrap();
     let (mut known, mut blobs) = (Sent::default(), Blobs::default());
     while let Some(pack) = tree.next_pack(&|blob| known.has(blob)).unwrap() {
         unpack(&pack.bytes, &pack.name, &mut blobs).unwrap();
