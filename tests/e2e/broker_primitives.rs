@@ -299,12 +299,39 @@ async fn a_broker_that_lost_everything_says_so_and_what_was_captured_before_does
     broker.prepare().await.unwrap();
     let lost = soon("the new stream to be found", follow.next()).await.unwrap_err();
     assert!(matches!(lost, BrokerFault::Lost { .. }), "{lost}");
+    // Nobody takes the new stream, which is empty, for the log that was read.
+    assert!(matches!(log.read_behind(1).await, Err(BrokerFault::Lost { .. })));
+    assert!(matches!(log.append(1, b"").await, Err(AppendFault::Fault(BrokerFault::Lost { .. }))));
+    let log = broker.log("w", "j");
     let plain = nats.plain().await;
     let sent = plain.publish_with_headers(captured.subject, captured.headers, captured.payload).await.unwrap();
     sent.await.unwrap();
     assert_eq!(log.read().await.unwrap(), [Read::Unsealed { seq: 1 }]);
     log.append(1, b"after").await.unwrap();
     assert_eq!(bodies(&log.read().await.unwrap()), ["(unsealed)", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_connection_breaks_is_not_waited_for() {
+    let Some(program) = nats_server() else { return };
+    let mut server = crate::support::broker::Broker::start(&program);
+    let key = BusKey::new(KEY).unwrap();
+    let broker = Broker::connect_with(&server.url(), key, "test", SHORT).await.expect("a connection");
+    broker.prepare().await.unwrap();
+    let log = broker.log("w", "j");
+    log.append(0, b"first").await.unwrap();
+    server.stop();
+    let mut reading = Box::pin(log.read());
+    assert!(futures::poll!(&mut reading).is_pending());
+    server.kill();
+    server.restart();
+    let again = Instant::now();
+    let read = soon("the request to end", reading).await;
+    assert!(matches!(read, Ok(_) | Err(BrokerFault::Unreachable { .. })), "{read:?}");
+    assert!(
+        again.elapsed() < Duration::from_secs(7),
+        "it ends with the connection, not when it has waited long enough"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

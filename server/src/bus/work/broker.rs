@@ -239,7 +239,13 @@ impl Broker {
     ) -> Result<Result<T, jetstream::Error>, BrokerFault> {
         let began = Instant::now();
         self.connected(began + ANSWER_TIMEOUT).await?;
-        match self.shared.context.request(subject.to_owned(), payload).await {
+        let connection = self.connection();
+        let answered = tokio::select! {
+            biased;
+            answered = self.shared.context.request(subject.to_owned(), payload) => answered,
+            () = self.connection_after(connection) => return Err(BrokerFault::unreachable("the connection broke")),
+        };
+        match answered {
             Ok(Response::Ok(value)) => Ok(Ok(value)),
             Ok(Response::Err { error }) => Ok(Err(error)),
             Err(error) => Err(match error.kind() {
@@ -289,11 +295,6 @@ impl Broker {
     pub(super) async fn incarnation_now(&self, stream: &'static str) -> Result<String, BrokerFault> {
         // No subject is of one token that is empty.
         Ok(self.stream_info(stream, "baton.none").await?.created.as_nanosecond().to_string())
-    }
-
-    /// When a stream was made, as last told.
-    pub(super) fn known_incarnation(&self, stream: &'static str) -> Option<String> {
-        locked(&self.shared.incarnations).get(stream).map(|known| known.created.clone())
     }
 
     /// The message of a stream that a query names, where there is one.

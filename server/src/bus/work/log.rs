@@ -1,5 +1,6 @@
 //! The log of a job: entries in an order that all who append agree on.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::Subscriber;
@@ -23,11 +24,14 @@ const TICK: Duration = Duration::from_millis(500);
 const STORING: Duration = Duration::from_millis(20);
 const STORING_LOOKS: u32 = 5;
 
-/// The log of a job.
+/// The log of a job. Once it was read or written, it is [lost](BrokerFault::Lost) as soon as the broker made its stream anew. A clone is the
+/// same log.
 #[derive(Clone)]
 pub struct JobLog {
     broker: Broker,
     subject: String,
+    /// The stream that it was found in.
+    incarnation: Arc<OnceLock<String>>,
 }
 
 /// An entry of a log.
@@ -53,6 +57,16 @@ pub enum Read {
     },
 }
 
+impl Read {
+    /// The sequence at which it stands.
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::Entry(entry) => entry.seq,
+            Self::Unsealed { seq } => *seq,
+        }
+    }
+}
+
 /// Why an entry was not appended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendFault {
@@ -75,7 +89,7 @@ impl Broker {
 
     /// The log of a job. It is there as soon as something is appended.
     pub fn log(&self, workflow: &str, job: &str) -> JobLog {
-        JobLog { broker: self.clone(), subject: log_subject(workflow, job) }
+        JobLog { broker: self.clone(), subject: log_subject(workflow, job), incarnation: Arc::default() }
     }
 }
 
@@ -100,14 +114,16 @@ impl JobLog {
 
     async fn try_append(&self, after: u64, body: &Outgoing, seals: &mut Vec<String>) -> Result<u64, AppendFault> {
         let broker = &self.broker;
-        let incarnation = broker.incarnation(WORK).await?;
-        let (mut headers, payload) = broker.sealed(self.place(&after.to_string(), &incarnation), body)?;
+        let incarnation = self.same(broker.incarnation(WORK).await?)?;
+        let (mut headers, payload) = broker.sealed(self.place(&after.to_string(), incarnation), body)?;
         headers.insert(EXPECTED_HEADER, after.to_string());
         seals.extend(headers.get(seal::HEADER).map(ToString::to_string));
         match broker.publish(WORK, &self.subject, headers, payload).await {
             // Sealed for a stream that was made anew before it arrived, nobody reads it.
-            Ok(_) if broker.incarnation(WORK).await? != incarnation => Err(BrokerFault::lost(said(WORK)).into()),
-            Ok(seq) => Ok(seq),
+            Ok(seq) => {
+                self.same(broker.incarnation(WORK).await?)?;
+                Ok(seq)
+            }
             Err(PublishFault::Fault(fault)) => Err(fault.into()),
             Err(PublishFault::WrongLast) => {
                 // An earlier try may have arrived, and only its acknowledgement not.
@@ -136,20 +152,35 @@ impl JobLog {
     /// # Errors
     /// When the broker cannot be asked, or made the log's stream anew meanwhile.
     pub async fn read_behind(&self, after: u64) -> Result<Vec<Read>, BrokerFault> {
-        let incarnation = self.broker.incarnation(WORK).await?;
+        let incarnation = self.same(self.broker.incarnation(WORK).await?)?;
         let (mut read, mut after) = (Vec::new(), after);
         while let Some(message) = self.broker.next_message(WORK, &self.subject, after + 1).await? {
             let seq = message.sequence;
-            read.push(self.opened(message, after, &incarnation).await?);
+            read.push(self.opened(message, after, incarnation).await?);
             after = seq;
         }
         Ok(read)
     }
 
+    /// The same, where the log is certainly that which was read before: the stream could be another one since a moment ago.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn read_behind_for_sure(&self, after: u64) -> Result<Vec<Read>, BrokerFault> {
+        let read = self.read_behind(after).await?;
+        self.same(self.broker.incarnation_now(WORK).await?)?;
+        Ok(read)
+    }
+
     /// Follows what comes after an entry; 0: from the beginning.
     pub fn follow(&self, after: u64) -> Follow {
-        let incarnation = self.broker.known_incarnation(WORK);
-        Follow { log: self.clone(), after, incarnation, wakes: None, looked: None, connection: 0 }
+        Follow { log: self.clone(), after, wakes: None, looked: None, connection: 0 }
+    }
+
+    /// The stream is this one now: is it the one that the log was found in?
+    fn same(&self, incarnation: String) -> Result<&str, BrokerFault> {
+        let found = self.incarnation.get_or_init(|| incarnation.clone());
+        if *found == incarnation { Ok(found) } else { Err(BrokerFault::lost(said(WORK))) }
     }
 
     fn place<'a>(&'a self, place: &'a str, incarnation: &'a str) -> Place<'a> {
@@ -182,8 +213,6 @@ impl JobLog {
 pub struct Follow {
     log: JobLog,
     after: u64,
-    /// The stream that is followed.
-    incarnation: Option<String>,
     /// Entries as they are published: they say when to look.
     wakes: Option<Subscriber>,
     /// When there was nothing new.
@@ -222,9 +251,7 @@ impl Follow {
         } else {
             broker.incarnation(WORK).await?
         };
-        if *self.incarnation.get_or_insert_with(|| incarnation.clone()) != incarnation {
-            return Err(BrokerFault::lost(said(WORK)));
-        }
+        let incarnation = self.log.same(incarnation)?;
         if self.wakes.is_none() {
             // Where that is not allowed, the log is looked at now and then.
             self.wakes = broker.shared.client.subscribe(self.log.subject.clone()).await.ok();
@@ -234,7 +261,7 @@ impl Follow {
             return Ok(None);
         };
         let seq = message.sequence;
-        let read = self.log.opened(message, self.after, &incarnation).await?;
+        let read = self.log.opened(message, self.after, incarnation).await?;
         self.after = seq;
         Ok(Some(read))
     }

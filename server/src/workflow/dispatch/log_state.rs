@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::job::{Entry, Job, Submission, Work};
 use crate::agents::PortableError;
+use crate::bus::Read;
 use crate::memory::TranscriptLine;
 use crate::models::{Message, Role};
 
@@ -92,9 +93,34 @@ pub(super) enum Change {
     Cancelled,
     /// It is by nobody who may write it: a worker whose claim is over, say.
     PassedOver,
+    /// It is not sealed with the key, or not for its place.
+    Unsealed,
 }
 
 impl LogState {
+    /// Take in what was read of the log; nothing, where that is known already.
+    pub(super) fn read(&mut self, read: &Read) -> Option<Change> {
+        let seq = read.seq();
+        if seq <= self.last {
+            return None;
+        }
+        Some(match read {
+            Read::Entry(entry) => match serde_json::from_slice(&entry.body) {
+                Ok(parsed) => self.take(seq, parsed),
+                Err(error) => {
+                    tracing::warn!(seq, %error, "an entry of a job's log cannot be read");
+                    self.skip(seq);
+                    Change::PassedOver
+                }
+            },
+            Read::Unsealed { .. } => {
+                tracing::warn!(seq, "a message that is not sealed with the key was refused");
+                self.skip(seq);
+                Change::Unsealed
+            }
+        })
+    }
+
     /// Take in the next entry.
     pub(super) fn take(&mut self, seq: u64, entry: Entry) -> Change {
         self.last = seq;
@@ -161,7 +187,7 @@ impl LogState {
     }
 
     /// Pass over what stands at this place.
-    pub(super) fn skip(&mut self, seq: u64) {
+    fn skip(&mut self, seq: u64) {
         self.last = seq;
         self.passed_over += 1;
     }

@@ -253,28 +253,13 @@ impl<'a> Holding<'a> {
 
     /// Take in what was read of the log.
     fn take(&mut self, read: Read) {
-        let change = match read {
-            Read::Entry(entry) if entry.seq <= self.state.last => return,
-            Read::Entry(entry) => match serde_json::from_slice::<Entry>(&entry.body) {
-                Ok(parsed) => {
-                    let change = self.state.take(entry.seq, parsed);
-                    // What this process appended itself is no news.
-                    if self.sent.contains(&sha256(&entry.body)) { Change::Nothing } else { change }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "an entry of a job's log cannot be read");
-                    self.state.skip(entry.seq);
-                    Change::PassedOver
-                }
-            },
-            Read::Unsealed { seq } if seq <= self.state.last => return,
-            Read::Unsealed { seq } => {
-                self.state.skip(seq);
-                self.notice_once("a message that is not sealed with BATON_BUS_KEY was refused");
-                return;
-            }
-        };
-        self.changes.push_back(change);
+        match self.state.read(&read) {
+            None => {}
+            Some(Change::Unsealed) => self.notice_once("a message that is not sealed with BATON_BUS_KEY was refused"),
+            // What this process appended itself is no news.
+            Some(_) if matches!(&read, Read::Entry(entry) if self.sent.contains(&sha256(&entry.body))) => {}
+            Some(change) => self.changes.push_back(change),
+        }
     }
 
     /// What an entry changed. Answers whether something was taken.
@@ -311,7 +296,7 @@ impl<'a> Holding<'a> {
             // By this run before it was killed, or by somebody else who has the key.
             Change::Judged => return self.judge_taken().await,
             Change::Offered | Change::Cancelled if !self.is_taken() => self.offer_next().await?,
-            Change::Nothing | Change::Told | Change::Offered | Change::Cancelled => {}
+            Change::Nothing | Change::Told | Change::Offered | Change::Cancelled | Change::Unsealed => {}
         }
         Ok(false)
     }

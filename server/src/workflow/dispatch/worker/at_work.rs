@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hold::{Settled, hold};
 use super::machine::Worker;
-use crate::bus::{AppendFault, BrokerFault, Offered, Read};
+use crate::bus::{AppendFault, BrokerFault, Offered};
 use crate::text::safe_line;
 use crate::workflow::dispatch::job::{Entry, Job, PROTOCOL};
 use crate::workflow::dispatch::log_state::LogState;
@@ -48,7 +48,11 @@ async fn settle(worker: &Arc<Worker>, offered: &Offered, ending: CancellationTok
     let (claim, state) = loop {
         let mut state = LogState::default();
         match log.read().await {
-            Ok(all) => all.into_iter().for_each(|read| take(&mut state, read)),
+            Ok(all) => {
+                for read in &all {
+                    state.read(read);
+                }
+            }
             Err(BrokerFault::Lost { .. }) => return Settled::Left,
             Err(fault) => {
                 worker.tell(&format!("{words}: {fault}"));
@@ -129,16 +133,6 @@ fn is_not_to_be_done(state: &LogState, job: &Job, queued: u64) -> Option<&'stati
     match &state.claim {
         Some(claim) if claim.queued != queued => Some("it came twice, and a worker has it"),
         _ => None,
-    }
-}
-
-fn take(state: &mut LogState, read: Read) {
-    match read {
-        Read::Entry(entry) => match serde_json::from_slice(&entry.body) {
-            Ok(parsed) => drop(state.take(entry.seq, parsed)),
-            Err(_) => state.skip(entry.seq),
-        },
-        Read::Unsealed { seq } => state.skip(seq),
     }
 }
 

@@ -130,22 +130,7 @@ impl Session {
 
     fn take(&self, read: Read) {
         let mut state = self.state();
-        let change = match read {
-            Read::Entry(entry) if entry.seq <= state.last => return,
-            Read::Entry(entry) => match serde_json::from_slice::<Entry>(&entry.body) {
-                Ok(parsed) => state.take(entry.seq, parsed),
-                Err(_) => {
-                    state.skip(entry.seq);
-                    Change::PassedOver
-                }
-            },
-            Read::Unsealed { seq } if seq <= state.last => return,
-            Read::Unsealed { seq } => {
-                tracing::warn!(seq, "a message that is not sealed with the key was refused");
-                state.skip(seq);
-                return;
-            }
-        };
+        let Some(change) = state.read(&read) else { return };
         if change == Change::Told {
             self.tell(&state);
         }
@@ -248,24 +233,34 @@ impl Session {
         }
     }
 
+    /// Take in what stands behind what was read; where that cannot be had, wait for a moment.
     async fn read_on(&self) {
-        if self.try_read_on().await.is_err() {
-            sleep(AGAIN).await;
+        let last = self.state().last;
+        self.take_all(self.log.read_behind(last).await).await;
+    }
+
+    /// The same, until this worker knows for sure whether it has the job at this moment.
+    async fn know_claim(&self) {
+        while self.stopped().is_none() {
+            let last = self.state().last;
+            if self.take_all(self.log.read_behind_for_sure(last).await).await {
+                return;
+            }
         }
     }
 
-    /// Take in what stands behind what was read. Once it is done, this worker knew at this moment whether it has the job.
-    async fn try_read_on(&self) -> Result<(), BrokerFault> {
-        let last = self.state().last;
-        match self.log.read_behind(last).await {
+    /// Take in what was read. Whether anything was.
+    async fn take_all(&self, read: Result<Vec<Read>, BrokerFault>) -> bool {
+        match read {
             Ok(all) => all.into_iter().for_each(|read| self.take(read)),
             Err(BrokerFault::Lost { .. }) => self.end(Stopped::Lost),
             Err(fault) => {
                 tracing::debug!(%fault, "a job's log cannot be read");
-                return Err(fault);
+                sleep(AGAIN).await;
+                return false;
             }
         }
-        Ok(())
+        true
     }
 
     /// What was done, with its files at the broker.
@@ -358,9 +353,7 @@ impl TurnRelay for Session {
         }
         self.leave().await;
         // Whoever waited long may have lost its claim meanwhile: that is looked at before a model is paid.
-        while self.stopped().is_none() && self.try_read_on().await.is_err() {
-            sleep(AGAIN).await;
-        }
+        self.know_claim().await;
         if self.stopped().is_some() {
             std::future::pending::<()>().await;
         }
