@@ -99,12 +99,13 @@ impl Peer {
         tap
     }
 
-    /// Publish into a stream without our code.
+    /// Publish into a stream without our code. An error where the stream does not take it, for it had it a moment ago, say.
     pub(super) fn publish(&self, subject: &str, headers: HeaderMap, payload: Vec<u8>) -> Result<u64, String> {
         self.wait("an acknowledgement", async {
             let sent = self.plain.publish_with_headers(subject.to_owned(), headers, payload.into()).await;
             let sent = sent.map_err(|error| error.to_string())?;
-            sent.await.map(|ack| ack.sequence).map_err(|error| error.to_string())
+            let ack = sent.await.map_err(|error| error.to_string())?;
+            if ack.duplicate { Err("it is known as one that was there already".to_owned()) } else { Ok(ack.sequence) }
         })
     }
 

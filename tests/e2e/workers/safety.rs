@@ -82,7 +82,7 @@ fn a_replayed_job_is_refused() {
     lab.api.wait_for_request("implement/T1");
     let captured = tap.wait_for("baton.jobs.any", "\"T1\"");
     let again = |peer: &Peer| peer.publish(&captured.subject, captured.headers.clone(), captured.payload.clone());
-    again(&peer).unwrap();
+    wait_until("the queue to take the copy", || again(&peer).is_ok());
     let says = |lab: &Lab, words: &str| lab.worker_log(0).contains(words);
     wait_until("the copy to be refused", || says(&lab, "implement/T1: refused: it came twice, and a worker has it"));
     lab.ends_well();

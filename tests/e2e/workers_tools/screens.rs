@@ -64,8 +64,9 @@ fn a_broker_that_is_away_is_told_of_once_and_the_run_goes_on() {
         lab.api.wait_for_request("implement/T1");
         lab.broker.kill();
         wait_until("the fault to be told", || words(&terminal, columns).contains("trying again"));
-        // Long enough for it to be told a second time.
-        std::thread::sleep(Duration::from_secs(3));
+        // It could be told a second time at each try.
+        let tries = lab.coordinator.link.turned_away();
+        wait_until("the run to try again", || lab.coordinator.link.turned_away() > tries + 1);
         lab.broker.restart();
         running.wait().expect(0);
         let words = words(&terminal, columns);

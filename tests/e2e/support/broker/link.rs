@@ -55,6 +55,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     frames: AtomicUsize,
+    turned_away: AtomicUsize,
     acks: Arc<Acks>,
 }
 
@@ -93,6 +94,7 @@ impl Link {
             state: Mutex::new(state),
             changed: Condvar::new(),
             frames: AtomicUsize::new(0),
+            turned_away: AtomicUsize::new(0),
             acks,
         });
         let accepting = Arc::clone(&shared);
@@ -141,6 +143,11 @@ impl Link {
         self.shared.state().close_all();
     }
 
+    /// How many clients found nobody behind the link.
+    pub fn turned_away(&self) -> usize {
+        self.shared.turned_away.load(Ordering::SeqCst)
+    }
+
     /// Frames that have come, both ways.
     pub fn frames(&self) -> usize {
         self.shared.frames.load(Ordering::SeqCst)
@@ -169,7 +176,14 @@ impl Shared {
         if self.state().has(Trouble::Cut) {
             return;
         }
-        let Ok(broker) = TcpStream::connect(self.broker) else { return };
+        let Ok(broker) = TcpStream::connect(self.broker) else {
+            self.turned_away.fetch_add(1, Ordering::SeqCst);
+            return;
+        };
+        // Frames are passed on one by one: none is to wait for the other side's word on the one before.
+        for end in [&client, &broker] {
+            end.set_nodelay(true).expect("a stream");
+        }
         let clone = |stream: &TcpStream| stream.try_clone().expect("a stream");
         let mut state = self.state();
         // It may have been cut meanwhile.
