@@ -3,7 +3,8 @@
 //! `cargo bench --features nats --bench scale` prints it. The models are scripted and think as long as real ones: a log-normal
 //! distribution, half of the turns under 4 s and one in twenty over 15 s, all shortened by one factor so that the bound is about
 //! a minute. The bound is the longer of the longest workflow's critical path and all thinking divided by the slots: no schedule
-//! is shorter. `BATON_SCALE_WORKFLOWS`, `BATON_SCALE_SECONDS` and `BATON_SEED` choose others.
+//! is shorter. What a queue comes to whose conversations cost nothing but their thinking is printed beside it: the rest is ours.
+//! `BATON_SCALE_WORKFLOWS`, `BATON_SCALE_SECONDS` and `BATON_SEED` choose others.
 
 #![allow(clippy::disallowed_methods, reason = "a bench makes the files it measures with")]
 #![expect(clippy::print_stdout, reason = "a bench prints")]
@@ -23,7 +24,7 @@ fn main() {
 mod on_unix {
     #![expect(clippy::expect_used, clippy::panic, reason = "a bench stops at the first surprise")]
 
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet, VecDeque};
     use std::env;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
@@ -117,6 +118,12 @@ mod on_unix {
             thinking.critical_path(),
         );
         println!("makespan {makespan:.1} s, bound {:.1} s: ratio {:.2}", thinking.bound(), makespan / thinking.bound());
+        let queue = thinking.queue();
+        println!(
+            "first come, first served, without any cost: {queue:.1} s, {:.2} of the bound; makespan to that: {:.3}",
+            queue / thinking.bound(),
+            makespan / queue,
+        );
         let (conversations, turns) = (thinking.workflows * AGENTS.len(), lab.api.answered());
         let paid_twice: usize = lab.api.turns().iter().map(|turn| turn.paid() - 1).sum();
         println!(
@@ -183,6 +190,37 @@ mod on_unix {
                 of("context") + of("plan") + tasks.into_iter().fold(0.0, f64::max) + of("review")
             };
             (0..self.workflows).map(path).fold(0.0, f64::max)
+        }
+
+        /// How long it takes where each slot takes the conversation that has waited longest, and nothing takes time but thinking.
+        fn queue(&self) -> f64 {
+            let mut waiting: VecDeque<(usize, &str)> =
+                (0..self.workflows).map(|workflow| (workflow, "context")).collect();
+            let mut under_way: Vec<(f64, usize, &str)> = Vec::new();
+            let mut done: BTreeSet<(usize, &str)> = BTreeSet::new();
+            let mut now = 0.0;
+            loop {
+                while under_way.len() < WORKERS * SLOTS
+                    && let Some((workflow, agent)) = waiting.pop_front()
+                {
+                    under_way.push((now + self.of(workflow, agent), workflow, agent));
+                }
+                under_way.sort_by(|a, b| b.0.total_cmp(&a.0));
+                let Some((end, workflow, agent)) = under_way.pop() else { return now };
+                now = end;
+                done.insert((workflow, agent));
+                let next: &[&str] = match agent {
+                    "context" => &["plan"],
+                    "plan" => &["implement/T1", "implement/T2", "implement/T3"],
+                    "implement/T1" => &["implement/T4"],
+                    _ => &[],
+                };
+                waiting.extend(next.iter().map(|agent| (workflow, *agent)));
+                let is_done = |task: u32| done.contains(&(workflow, format!("implement/T{task}").as_str()));
+                if agent.starts_with("implement/") && (1..=4).all(is_done) {
+                    waiting.push_back((workflow, "review"));
+                }
+            }
         }
 
         fn bound(&self) -> f64 {
