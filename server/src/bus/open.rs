@@ -19,6 +19,6 @@ pub fn open_sink(sink: &Sink, context: &SinkContext) -> Result<Box<dyn EventSink
         #[cfg(feature = "nats")]
         SinkKind::Nats => Box::new(super::nats::Nats::new(sink.target())),
         #[cfg(not(feature = "nats"))]
-        SinkKind::Nats => return Err(SinkFault::Refused { why: "this baton was built without NATS".to_owned() }),
+        SinkKind::Nats => return Err(SinkFault::Refused { why: crate::config::WITHOUT_NATS.to_owned() }),
     })
 }

@@ -23,7 +23,7 @@ const NO_KEY: &str = "BATON_BUS_KEY is not set. Make a key by `openssl rand -hex
 /// Serve until it is asked to stop.
 pub(super) fn worker(args: WorkerArgs) -> Result<u8, Failure> {
     if !cfg!(feature = "nats") {
-        return Err(Failure::usage("this baton was built without NATS, and workers need it; take one with it"));
+        return Err(Failure::usage(config::WITHOUT_NATS));
     }
     let loaded = config::load_without_workspace(config::environment())?;
     warn(&loaded.warnings);

@@ -54,7 +54,7 @@ pub use settings::{
     ApprovalMode, Checkpoint, Effort, EffortChoice, ModelChoice, PhaseTier, ReviewValidation, SandboxMode, Settings,
     UserPhase,
 };
-pub use sinks::{Sink, SinkKind};
+pub use sinks::{Sink, SinkKind, WITHOUT_NATS};
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 pub use table::{Scope, Setting, near_settings, settings_table};
 pub use template::settings_template;

@@ -28,6 +28,10 @@ const SCHEMES: [(&str, SinkKind); 7] = [
     ("tls", SinkKind::Nats),
 ];
 
+/// What is said where something needs NATS and this program has none.
+pub const WITHOUT_NATS: &str =
+    "this baton was built without NATS; releases have it, and `cargo install baton-ls --features nats` does";
+
 /// Characters of a host or of a command's first word that are shown.
 const WIDEST: usize = 80;
 
@@ -221,9 +225,7 @@ fn address(text: &str, kind: SinkKind) -> Result<(String, String), String> {
         return Err("names no database by its number behind the host, as in redis://127.0.0.1/0".to_owned());
     }
     if kind == SinkKind::Nats && !cfg!(feature = "nats") {
-        return Err(
-            "names a NATS server, and this baton was built without NATS; take one with it, or another sink".to_owned()
-        );
+        return Err(format!("names a NATS server, and {WITHOUT_NATS}; or name another sink"));
     }
     if kind == SinkKind::Nats && url.query().is_some() {
         let given: Vec<_> = url.query_pairs().collect();
@@ -305,7 +307,7 @@ mod tests {
     #[test]
     fn without_nats_a_nats_server_is_refused_and_the_way_out_is_named() {
         let fault = sink_fault("nats://me:hunter2@localhost");
-        assert!(fault.contains("was built without NATS; take one with it") && !fault.contains("hunter2"), "{fault}");
+        assert!(fault.contains("was built without NATS; releases have it") && !fault.contains("hunter2"), "{fault}");
     }
 
     #[test]

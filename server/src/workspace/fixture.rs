@@ -1,6 +1,6 @@
 //! Small workspaces for tests.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -10,8 +10,28 @@ use cap_std::fs::Dir;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use super::tree::{BlobError, BlobStore};
 use super::{Buffer, Buffers, Workspace};
 use crate::contracts::RepoPath;
+
+/// Contents in memory, by their SHA-256.
+#[derive(Default)]
+pub(crate) struct Blobs(pub(crate) BTreeMap<String, Vec<u8>>);
+
+impl BlobStore for Blobs {
+    fn put(&mut self, sha256: &str, bytes: &[u8]) -> Result<(), BlobError> {
+        self.0.insert(sha256.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn get(&mut self, sha256: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        Ok(self.0.get(sha256).cloned())
+    }
+
+    fn has(&mut self, sha256: &str) -> bool {
+        self.0.contains_key(sha256)
+    }
+}
 
 /// A small workspace from one string: each file starts with a line `//- /its/path`.
 pub(crate) struct Fixture {

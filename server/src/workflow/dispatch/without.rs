@@ -3,11 +3,9 @@
 use tokio::sync::mpsc;
 
 use super::faces::{WorkerFault, WorkerOptions, WorkerSeen};
+use crate::config::WITHOUT_NATS;
 use crate::workflow::run::error::StartError;
 use crate::workflow::start::engine::Engine;
-
-const WITHOUT: &str =
-    "this baton was built without NATS; releases have it, and `cargo install baton-ls --features nats` does";
 
 /// Refuse an engine whose settings have its conversations held by workers.
 ///
@@ -19,7 +17,7 @@ pub async fn connect_dispatch(
     _tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), StartError> {
     match &engine.settings.dispatch {
-        Some(dispatch) => Err(StartError::Usage(format!("dispatch is {dispatch}, and {WITHOUT}"))),
+        Some(dispatch) => Err(StartError::Usage(format!("dispatch is {dispatch}, and {WITHOUT_NATS}"))),
         None => Ok(()),
     }
 }
@@ -33,7 +31,7 @@ pub async fn serve_worker(
     _stops: mpsc::UnboundedReceiver<()>,
     _tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), WorkerFault> {
-    Err(WorkerFault::Usage(WITHOUT.to_owned()))
+    Err(WorkerFault::Usage(WITHOUT_NATS.to_owned()))
 }
 
 /// See nobody.
@@ -41,5 +39,5 @@ pub async fn serve_worker(
 /// # Errors
 /// That there is no broker.
 pub async fn look_at_workers(_address: &str, _key: &str) -> Result<Vec<WorkerSeen>, String> {
-    Err(WITHOUT.to_owned())
+    Err(WITHOUT_NATS.to_owned())
 }
