@@ -983,9 +983,11 @@ pub static TABLE: &[Row] = &[
             "*.keytab",
             "*.ovpn",
             "*.agekey",
+            "*.nk",
+            "*.creds",
         ],
         "a private key or a store of keys",
-        "RFC 7468; RFC 7292; Java documentation, keytool; MIT Kerberos documentation, keytab; OpenVPN and age documentation",
+        "RFC 7468; RFC 7292; Java documentation, keytool; MIT Kerberos documentation, keytab; OpenVPN and age documentation; NATS documentation, nsc: keys and credentials",
     ),
     secret(
         &[

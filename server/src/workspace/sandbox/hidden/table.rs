@@ -55,9 +55,12 @@ pub(super) const AT_HOME: &[Row] = &[
             ".ngrok2",
             ".config/stripe",
             ".config/wandb",
+            ".config/nats",
+            ".local/share/nats",
+            ".nkeys",
         ],
         why: "the login of a cloud provider or of another service",
-        source: "AWS, Azure, Google Cloud, OCI, DigitalOcean, Hetzner, Scaleway, Linode, Fly, Heroku, Netlify, Vercel, Wrangler, rclone, Kaggle, Databricks, ngrok, Stripe and Weights & Biases documentation, command line",
+        source: "AWS, Azure, Google Cloud, OCI, DigitalOcean, Hetzner, Scaleway, Linode, Fly, Heroku, Netlify, Vercel, Wrangler, rclone, Kaggle, Databricks, ngrok, Stripe, Weights & Biases and NATS documentation, command line",
     },
     Row {
         paths: &[
