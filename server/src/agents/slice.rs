@@ -15,8 +15,6 @@ pub struct Slice<'a> {
     budget: &'a Budget,
     /// What is set aside and not spent; `None` where tokens have no limit.
     left: Mutex<(f64, Option<u64>)>,
-    /// What it was in the beginning.
-    size: Limits,
 }
 
 impl Budget {
@@ -33,9 +31,9 @@ impl Budget {
     /// # Errors
     /// [`AgentError::Budget`] when nothing more is left, and nothing is under way that could give something back.
     pub async fn larger_slice(&self, slice: Slice<'_>, agent: &str) -> Result<Slice<'_>, AgentError> {
-        let size = slice.size;
+        let had = slice.limits();
         drop(slice);
-        self.slice_above(1, Some((size, agent))).await
+        self.slice_above(1, Some((had, agent))).await
     }
 
     async fn slice_above(&self, parts: usize, above: Option<(Limits, &str)>) -> Result<Slice<'_>, AgentError> {
@@ -63,7 +61,7 @@ impl Budget {
                     state.reserved_usd += size.usd;
                     state.reserved_tokens += size.tokens.unwrap_or(0);
                     state.turns_under_way += 1;
-                    return Ok(Slice { budget: self, left: Mutex::new((size.usd, size.tokens)), size });
+                    return Ok(Slice { budget: self, left: Mutex::new((size.usd, size.tokens)) });
                 }
                 if state.turns_under_way == 0 {
                     return Err(AgentError::Budget(self.too_small(&state, above.map(|(_, agent)| agent))));
@@ -100,17 +98,17 @@ impl Slice<'_> {
 
     /// A turn was answered elsewhere, and used this.
     pub fn charge_turn(&self, usage: Usage) {
-        self.spend(usage);
         self.budget.charge_turn(usage);
+        self.spend(usage);
     }
 
     /// A turn failed elsewhere, and used this.
     pub fn charge(&self, usage: Usage) {
-        self.spend(usage);
         self.budget.charge(usage);
+        self.spend(usage);
     }
 
-    /// Part of what was set aside is spent: it is held no more.
+    /// Part of what was set aside was charged: it is held no more. Not before that, so that nobody is given it in between.
     fn spend(&self, usage: Usage) {
         let mut left = self.state();
         let usd = usage.known_usd().min(left.0);
@@ -187,6 +185,17 @@ mod tests {
             error.contains("$3.90 of $4.00 used, and too little is left for the next turn of the plan agent"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_slice_that_is_all_but_spent_grows_by_less_than_it_was() {
+        let budget = budget(4.0, None);
+        let (large, other) = (budget.slice(2).await.unwrap(), budget.slice(1).await.unwrap());
+        large.charge_turn(used(1.9, 10));
+        other.charge_turn(used(0.5, 10));
+        drop(other);
+        let larger = budget.larger_slice(large, "plan").await.unwrap();
+        assert!((larger.limits().usd - 1.6).abs() < 1e-9, "{:?}", larger.limits());
     }
 
     #[tokio::test]
