@@ -223,8 +223,9 @@ impl Conversation<'_> {
                 response: turn.clone(),
                 elapsed_ms: began.elapsed().as_millis() as u64,
             };
-            let (added, ids) = (&self.request.messages[self.unrecorded..], told.iter().map(|told| told.id.clone()));
-            let line = transcript.turn(Timestamp::now(), &self.request, added, ids.collect(), recorded)?;
+            let added = &self.request.messages[self.unrecorded..];
+            let told: Vec<String> = told.iter().map(|told| told.id.clone()).collect();
+            let line = transcript.turn(Timestamp::now(), &self.request, added, told.clone(), recorded)?;
             transcript.record(&line)?;
             if let Some(relay) = &self.run.relay {
                 relay.relay(&line).await?;

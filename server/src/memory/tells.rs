@@ -124,9 +124,9 @@ impl Tells {
     }
 
     /// An agent's model answered to a request with these.
-    pub fn take(&self, agent: &str, told: &[Told]) {
+    pub fn take(&self, agent: &str, told: &[String]) {
         let mut state = self.state();
-        for entry in state.entries.iter_mut().filter(|entry| entry.agent == agent && told.contains(&entry.told)) {
+        for entry in state.entries.iter_mut().filter(|entry| entry.agent == agent && told.contains(&entry.told.id)) {
             entry.stage = Stage::Taken;
         }
     }
@@ -295,11 +295,12 @@ mod tests {
         append(&dir, &seal, "r", &agents(&["implement/T1", "implement/T2"]), "use tabs").unwrap();
         let told = tells.waiting_for("implement/T1");
         assert_eq!(told.iter().map(|told| told.text.as_str()).collect::<Vec<_>>(), ["use tabs"]);
-        tells.take("implement/T1", &told);
+        let ids: Vec<String> = told.iter().map(|told| told.id.clone()).collect();
+        tells.take("implement/T1", &ids);
         assert!(tells.waiting_for("implement/T1").is_empty() && !tells.waiting_for("implement/T2").is_empty());
         tells.begin("implement/T1");
         assert_eq!(tells.waiting_for("implement/T1"), told, "its next conversation knows nothing of it");
-        tells.take("implement/T1", &told);
+        tells.take("implement/T1", &ids);
         assert!(tells.end("implement/T1").is_empty());
         append(&dir, &seal, "r", &agents(&["implement/T1"]), "too late").unwrap();
         assert_eq!(tells.end("implement/T2"), ["use tabs"]);

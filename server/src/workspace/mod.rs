@@ -104,7 +104,7 @@ pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use stamp::Stamp;
 pub use text_file::{CannotEncode, NotText, TextFile, text_of};
 pub use tree::{
-    BlobCache, BlobError, BlobStore, Manifest, ManifestError, Pack, PackError, Packs, PlaceError, Sent, Tree,
+    BlobCache, BlobError, BlobStore, Keys, Manifest, ManifestError, Pack, PackError, Packs, PlaceError, Sent, Tree,
     TreeEntry, TreeError, unpack,
 };
 pub use upwards::{Mark, mark};

@@ -16,6 +16,7 @@ use super::ignored::IgnoreFiles;
 use super::ownership::Owner;
 use super::platform::{self, inode};
 use super::protect::{SecretInodes, is_secret, never_by_name};
+use super::tree::Keys;
 use crate::contracts::RepoPath;
 
 /// The folder that is worked on. Cheap to clone.
@@ -27,6 +28,7 @@ pub struct Workspace {
     inner: Arc<Inner>,
     /// The editor's open documents, if there is an editor.
     pub(super) buffers: Option<OpenBuffers>,
+    keys: Keys,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,19 @@ impl Workspace {
                 secret_inodes: SecretInodes::default(),
             }),
             buffers: None,
+            keys: Keys::default(),
         })
+    }
+
+    /// With keys that are masked in what leaves this machine.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Keys that are masked in what leaves this machine.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// The real path of the root.

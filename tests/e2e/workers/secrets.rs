@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::peer::Peer;
 use super::{ACK_WAIT, Lab};
@@ -12,6 +13,8 @@ use crate::support::messages_api::Script;
 use crate::support::replies::{but, completed, edits, own, reads, with, workspace};
 use crate::support::session::Session;
 
+/// Long enough for a person to say something.
+const THINKING: Duration = Duration::from_secs(2);
 /// Secrets, each in a place of its own.
 const OF_ENV: &str = "in-the-env-file-7f3a";
 const OF_KEY_FILE: &str = "bmV2ZXItc2VudC1wcml2YXRlLWtleS1ieXRlcw";
@@ -43,16 +46,22 @@ fn no_secret_leaves() {
     let files = format!(
         "{}//- /.env\nTOKEN={OF_ENV}\n//- /deploy/id_rsa\n-----BEGIN OPENSSH PRIVATE KEY-----\n{OF_KEY_FILE}\n\
          -----END OPENSSH PRIVATE KEY-----\n//- /.gitignore\nignored/\n//- /ignored/notes.txt\n{OF_IGNORED}\n\
-         //- /src/config.rs\npub const TOKEN: &str = \"{TOKEN}\";\npub fn size() -> u32 {{\n    0\n}}\n",
+         //- /src/config.rs\npub const TOKEN: &str = \"{TOKEN}\";\npub const BUS: &str = \"{BUS_KEY}\";\n\
+         pub fn size() -> u32 {{\n    0\n}}\n",
         workspace(1)
     );
     let session = Session::in_git(&files);
+    session.write("assets/bus.bin", [b"\0\xff".as_slice(), BUS_KEY.as_bytes(), b"\0"].concat());
     session.write(".git/description", OF_GIT);
     let of_config = with(own("T2"), serde_json::json!({ "files_to_modify": ["src/config.rs"] }));
     let script = Script::new()
         .on(
             "implement/T1",
-            [reads("src/config.rs"), edits("src/t1.rs", "    0\n", "    1\n"), completed(&["src/t1.rs"])],
+            [
+                reads("src/config.rs").after(THINKING),
+                edits("src/t1.rs", "    0\n", "    1\n"),
+                completed(&["src/t1.rs"]),
+            ],
         )
         .on("implement/T2", [edits("src/config.rs", "    0\n", "    1\n"), completed(&["src/config.rs"])]);
     let Some(mut lab) = Lab::new(session, but(script, &[&[own("T1"), of_config]]), 1) else { return };
@@ -60,9 +69,17 @@ fn no_secret_leaves() {
     let tap = peer.listen();
     lab.coordinator = lab.coordinator.env("ANTHROPIC_API_KEY", PROVIDER).env("OPENAI_API_KEY", OF_ENVIRONMENT);
     lab.coordinator.start();
+    lab.api.wait_for_request("implement/T1");
+    let told = format!("The key is {OF_ENVIRONMENT}, I think.");
+    lab.coordinator.session.baton(["tell", "--task", "T1", &told]).run().expect(0);
     lab.ends_well();
+    let requests = lab.api.requests_of("implement/T1");
+    let last = requests.last().unwrap().body["messages"].to_string();
+    assert!(last.contains("The key is <masked by Baton: key in OPENAI_API_KEY>, I think."), "{last}");
+    let ended = lab.coordinator.told().pop().unwrap().to_string();
+    assert!(!ended.contains("not taken"), "{ended}");
     let config = lab.coordinator.session.text("src/config.rs");
-    assert!(config.contains(TOKEN) && config.contains("    1\n"), "{config}");
+    assert!(config.contains(TOKEN) && config.contains(BUS_KEY) && config.contains("    1\n"), "{config}");
 
     let heard = tap.heard();
     assert!(heard.iter().any(|heard| heard.subject.starts_with("$O.baton-files.C.")), "the tree was sent");

@@ -1,5 +1,6 @@
 //! Has an engine's conversations held by workers: connects to the broker, and takes the models that workers announce.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::models::{Limits, ModelElsewhere, Models, Tier};
 use crate::text::safe_line;
 use crate::workflow::run::error::StartError;
 use crate::workflow::start::engine::Engine;
+use crate::workspace::Keys;
 
 /// The variable with the key that coordinator and workers share.
 const KEY: &str = "BATON_BUS_KEY";
@@ -51,7 +53,14 @@ pub async fn connect_dispatch(
     broker.prepare().await.map_err(|fault| no_conclusion(&shown, &fault))?;
     let workers = wait_for_workers(&broker, &shown, dispatch.tag.as_deref(), tell).await?;
     let model = |tier: Tier| model_of(&workers, tier, &shown);
-    engine.models = Ok(Models::elsewhere(model, engine.settings.model_facts.clone(), env));
+    let models = Models::elsewhere(model, engine.settings.model_facts.clone(), env);
+    let masking = Arc::clone(models.for_tier(Tier::Fast));
+    let keys = Keys::new(move |text| match masking.masked(text) {
+        Cow::Owned(masked) => Some(masked),
+        Cow::Borrowed(_) => None,
+    });
+    engine.workspace = engine.workspace.clone().with_keys(keys);
+    engine.models = Ok(models);
     let (tag, silence) = (dispatch.tag.clone(), times.ack_wait * SILENCES);
     engine.dispatcher = Arc::new(AtWorkers::new(broker, shown, tag, silence));
     Ok(())

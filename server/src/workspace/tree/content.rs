@@ -19,7 +19,7 @@ pub(super) struct Content {
 /// Reads a file that a walk found, as it is sent; `None` if it is gone, may not be read, or is a secret.
 pub(super) fn read(workspace: &Workspace, path: &RepoPath, limit: u64) -> Result<Option<Content>, TreeError> {
     let Some((bytes, mode)) = read_real(workspace, path, limit)? else { return Ok(None) };
-    let (bytes, masked) = match as_sent(&bytes) {
+    let (bytes, masked) = match as_sent(&bytes, workspace.keys()) {
         AsSent::Same => (bytes, false),
         AsSent::Masked(masked) => (masked, true),
         AsSent::Never => return Ok(None),

@@ -2,11 +2,45 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
 
 use crate::workspace::lines::equal_runs;
 use crate::workspace::protect::{is_secret_text, masked, masks, secret_spans};
 use crate::workspace::text_file::{TextFile, text_of};
 use crate::workspace::{Interrupt, Interrupted};
+
+/// Masks the keys that are known on this machine, whatever their form. Answers nothing where a text holds none.
+#[derive(Clone)]
+pub struct Keys(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Keys {
+    /// Those that this finds.
+    pub fn new(mask: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(mask))
+    }
+
+    /// The text with a mask for each of them, and for each secret of known form.
+    fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let shown = masked(text);
+        match (self.0)(&shown) {
+            Some(shown) => Cow::Owned(shown),
+            None => shown,
+        }
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new(|_| None)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
 
 /// What is sent of a content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,23 +54,26 @@ pub(in crate::workspace) enum AsSent {
 }
 
 /// What is sent of a content: of a text what agents are shown, in its own format. In what is no text, the bytes of a secret
-/// of known form that is written in ASCII are overwritten, so that all others keep their places.
-pub(in crate::workspace) fn as_sent(bytes: &[u8]) -> AsSent {
+/// of known form that is written in ASCII are overwritten, so that all others keep their places; what holds a key stays here.
+pub(in crate::workspace) fn as_sent(bytes: &[u8], keys: &Keys) -> AsSent {
     if is_secret_text(bytes) {
         return AsSent::Never;
     }
-    let Some(text) = text_of(bytes) else { return overwritten(bytes) };
-    if matches!(masked(&text), Cow::Borrowed(_)) {
+    let Some(text) = text_of(bytes) else { return overwritten(bytes, keys) };
+    if matches!(keys.masked(&text), Cow::Borrowed(_)) {
         return AsSent::Same;
     }
-    let encoded = TextFile::decode(bytes).ok().and_then(|file| file.encode(&file.masked_text()).ok());
+    let encoded = TextFile::decode(bytes).ok().and_then(|file| file.encode(&keys.masked(file.text())).ok());
     // What cannot be masked stays here.
     encoded.map_or(AsSent::Never, AsSent::Masked)
 }
 
-fn overwritten(bytes: &[u8]) -> AsSent {
+fn overwritten(bytes: &[u8], keys: &Keys) -> AsSent {
     // A byte for a byte, so that places are the same.
     let ascii: String = bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{1}' }).collect();
+    if (keys.0)(&ascii).is_some() {
+        return AsSent::Never;
+    }
     let spans = secret_spans(&ascii);
     if spans.is_empty() {
         return AsSent::Same;
@@ -75,8 +112,8 @@ pub(in crate::workspace) enum CannotUnmask {
 ///
 /// # Errors
 /// When a mask stands in any other line, or the result would show a secret that was masked.
-pub(in crate::workspace) fn with_secrets_back(real: &str, edited: &str) -> Result<String, CannotUnmask> {
-    let shown = masked(real);
+pub(in crate::workspace) fn with_secrets_back(real: &str, edited: &str, keys: &Keys) -> Result<String, CannotUnmask> {
+    let shown = keys.masked(real);
     if matches!(shown, Cow::Borrowed(_)) && masks(edited) == 0 {
         return Ok(edited.to_owned());
     }
@@ -112,7 +149,7 @@ pub(in crate::workspace) fn with_secrets_back(real: &str, edited: &str) -> Resul
         return Err(CannotUnmask::Ambiguous);
     }
     let result = new.join("\n");
-    if shown != real && masked(&result) != masked(edited) {
+    if shown != real && keys.masked(&result) != keys.masked(edited) {
         return Err(CannotUnmask::Shown);
     }
     Ok(result)

@@ -23,6 +23,7 @@ mod survey;
 pub use blobs::{BlobCache, BlobError, BlobStore};
 pub use error::TreeError;
 pub use manifest::{Manifest, ManifestError, TreeEntry};
+pub use masking::Keys;
 pub(super) use masking::{AsSent, as_sent, with_secrets_back};
 pub use pack::{Pack, PackError, Sent, unpack};
 pub use place::PlaceError;

@@ -6,27 +6,8 @@ use std::time::{Duration, SystemTime};
 use super::survey::{LIMITS, Limits};
 use super::*;
 
-use crate::workspace::fixture::{Fixture, Opened, memory, path};
+use crate::workspace::fixture::{Blobs, Fixture, Opened, memory, path};
 use crate::workspace::{Interrupt, OpenBuffers, TextFile, Workspace, sha256};
-
-/// Contents in memory.
-#[derive(Default)]
-struct Memory(BTreeMap<String, Vec<u8>>);
-
-impl BlobStore for Memory {
-    fn put(&mut self, sha256: &str, bytes: &[u8]) -> Result<(), BlobError> {
-        self.0.insert(sha256.to_owned(), bytes.to_vec());
-        Ok(())
-    }
-
-    fn get(&mut self, sha256: &str) -> Result<Option<Vec<u8>>, BlobError> {
-        Ok(self.0.get(sha256).cloned())
-    }
-
-    fn has(&mut self, sha256: &str) -> bool {
-        self.0.contains_key(sha256)
-    }
-}
 
 fn tree(workspace: &Workspace) -> Tree {
     Tree::of(workspace, &memory(), &[], None, &Interrupt::never()).unwrap()
@@ -91,7 +72,7 @@ fn what_agents_may_read_comes_to_another_folder_as_it_is() {
     let expected = [".gitignore", "crlf.txt", "empty", "logo.bin", "run.sh", "src/main.rs"];
     assert_eq!(names(&manifest), expected);
     let manifest = Manifest::parse(&manifest.to_bytes()).unwrap();
-    let mut blobs = Memory::default();
+    let mut blobs = Blobs::default();
     assert_eq!(manifest.missing_packs(&mut blobs), [packs[0].name.as_str()]);
     assert_eq!(unpack(&packs[0].bytes, &packs[0].name, &mut blobs).unwrap(), 6);
     assert!(manifest.missing_packs(&mut blobs).is_empty());
@@ -132,7 +113,7 @@ fn no_secret_inside_a_file_leaves() {
     fixture.write("data.bin", format!("\0\u{1}{token}\0").as_bytes());
     fixture.write("plain.txt", b"<masked by Baton: nothing>\n");
     let (manifest, packs) = sent(&mut tree(&fixture.workspace()), &mut Sent::default());
-    let mut blobs = Memory::default();
+    let mut blobs = Blobs::default();
     for pack in &packs {
         assert!(memchr::memmem::find(&pack.bytes, token.as_bytes()).is_none());
         unpack(&pack.bytes, &pack.name, &mut blobs).unwrap();
@@ -214,7 +195,7 @@ fn what_changes_before_it_is_packed_is_sent_as_it_is_then() {
 fn a_pack_that_is_not_what_it_says_is_refused() {
     let fixture = Fixture::new("//- /a\nabc\n");
     let pack = sent(&mut tree(&fixture.workspace()), &mut Sent::default()).1.remove(0);
-    let mut blobs = Memory::default();
+    let mut blobs = Blobs::default();
     let mut damaged = pack.bytes.clone();
     *damaged.last_mut().unwrap() = b'x';
     assert!(matches!(unpack(&damaged, &pack.name, &mut blobs), Err(PackError::NotItsName(_))));
@@ -312,7 +293,7 @@ fn bytes_that_are_nearly_a_manifest_or_a_pack_are_refused_without_more() {
         if let Ok(parsed) = Manifest::parse(&manifest) {
             assert_eq!(parsed.to_bytes(), manifest, "what is read is what stands there");
         }
-        let mut blobs = Memory::default();
+        let mut blobs = Blobs::default();
         if unpack(&pack, &sha256(&pack), &mut blobs).is_ok() {
             assert!(blobs.0.iter().all(|(name, bytes)| sha256(bytes) == *name));
         }
@@ -323,10 +304,10 @@ fn bytes_that_are_nearly_a_manifest_or_a_pack_are_refused_without_more() {
 fn what_is_missing_or_has_another_size_is_not_put_in_place() {
     let fixture = Fixture::new("");
     let manifest = Manifest::parse(&hostile(&["a/b"])).unwrap();
-    let place = |name: &str, blobs: &mut Memory| manifest.put_in_place(&fixture.root().join(name), blobs);
-    let missing = place("x", &mut Memory::default()).unwrap_err();
+    let place = |name: &str, blobs: &mut Blobs| manifest.put_in_place(&fixture.root().join(name), blobs);
+    let missing = place("x", &mut Blobs::default()).unwrap_err();
     assert!(matches!(&missing, PlaceError::Missing { path, .. } if path.as_str() == "a/b"), "{missing}");
-    let mut wrong = Memory(BTreeMap::from([(sha256(b""), b"x".to_vec())]));
+    let mut wrong = Blobs(BTreeMap::from([(sha256(b""), b"x".to_vec())]));
     assert!(matches!(place("y", &mut wrong), Err(PlaceError::Missing { .. })));
 }
 
@@ -334,7 +315,7 @@ fn what_is_missing_or_has_another_size_is_not_put_in_place() {
 fn names_that_are_one_on_the_disk_clash() {
     let fixture = Fixture::new("");
     let manifest = Manifest::parse(&hostile(&["A", "a"])).unwrap();
-    let mut blobs = Memory(BTreeMap::from([(sha256(b""), Vec::new())]));
+    let mut blobs = Blobs(BTreeMap::from([(sha256(b""), Vec::new())]));
     let placed = manifest.put_in_place(&fixture.root().join("x"), &mut blobs);
     match fixture.folds_case() {
         true => assert!(matches!(placed, Err(PlaceError::Clash(_)))),
@@ -390,7 +371,8 @@ fn a_full_disk_is_said() {
 fn secrets_come_back_into_an_edit_of_what_was_shown() {
     let token = token();
     let (real, mask) = (format!("a\nt = {token}\nb\n"), "t = <masked by Baton: GitHub token>");
-    let back = |edited: &str| with_secrets_back(&real, edited);
+    let none = Keys::default();
+    let back = |edited: &str| with_secrets_back(&real, edited, &none);
     assert_eq!(back(&format!("A\n{mask}\nB\n")).unwrap(), format!("A\nt = {token}\nB\n"), "in the lines around it too");
     assert_eq!(back("a\nb\n").unwrap(), "a\nb\n", "it may be removed");
     assert_eq!(back(&format!("a\n{mask}\nb\n")).unwrap(), real);
@@ -399,24 +381,27 @@ fn secrets_come_back_into_an_edit_of_what_was_shown() {
         assert!(error.to_string().starts_with(&format!("line {line} of it has a mask")), "{error}");
     }
     let literal = "see <masked by Baton: x>\na\n";
-    assert_eq!(with_secrets_back(literal, "a\nsee <masked by Baton: x>\n").unwrap(), "a\nsee <masked by Baton: x>\n");
-    assert!(with_secrets_back("", "<masked by Baton: x>\n").is_err());
+    assert_eq!(
+        with_secrets_back(literal, "a\nsee <masked by Baton: x>\n", &none).unwrap(),
+        "a\nsee <masked by Baton: x>\n"
+    );
+    assert!(with_secrets_back("", "<masked by Baton: x>\n", &none).is_err());
 }
 
 #[test]
 fn a_secret_is_not_taken_for_another_and_not_shown_in_part() {
     use super::masking::CannotUnmask;
-    let other = format!("ghp_{}", "c3D4".repeat(9));
+    let (none, other) = (Keys::default(), format!("ghp_{}", "c3D4".repeat(9)));
     let mask = "t = <masked by Baton: GitHub token>";
     let two = format!("t = {}\nx\nt = {other}\n", token());
-    assert_eq!(with_secrets_back(&two, &format!("{mask}\nX\n{mask}\n")).unwrap(), two.replace('x', "X"));
-    assert_eq!(with_secrets_back(&two, &format!("x\n{mask}\n")), Err(CannotUnmask::Ambiguous));
+    assert_eq!(with_secrets_back(&two, &format!("{mask}\nX\n{mask}\n"), &none).unwrap(), two.replace('x', "X"));
+    assert_eq!(with_secrets_back(&two, &format!("x\n{mask}\n"), &none), Err(CannotUnmask::Ambiguous));
     let body: String = (0..6).map(|line| format!("{}\n", format!("{line}aB3").repeat(16))).collect();
     let key = format!("k\n-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\nend\n");
     let shown = crate::workspace::masked(&key).into_owned();
-    assert_eq!(with_secrets_back(&key, &shown.replace("end", "END")).unwrap(), key.replace("end", "END"));
+    assert_eq!(with_secrets_back(&key, &shown.replace("end", "END"), &none).unwrap(), key.replace("end", "END"));
     let cut = shown.replacen("<masked by Baton: private key>\n", "", 1);
-    let error = with_secrets_back(&key, &cut).unwrap_err();
+    let error = with_secrets_back(&key, &cut, &none).unwrap_err();
     assert!(matches!(error, CannotUnmask::Ambiguous | CannotUnmask::Shown), "{error}");
-    assert_eq!(with_secrets_back(&key, "k\nend\n").unwrap(), "k\nend\n");
+    assert_eq!(with_secrets_back(&key, "k\nend\n", &none).unwrap(), "k\nend\n");
 }

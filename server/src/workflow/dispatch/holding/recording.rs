@@ -3,7 +3,7 @@
 use super::Holding;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::Usage;
-use crate::memory::{Told, TranscriptLine};
+use crate::memory::TranscriptLine;
 use crate::workflow::dispatch::patience::Stop;
 use crate::workspace::sha256;
 
@@ -39,9 +39,7 @@ impl Holding<'_> {
                         (*messages, *begins) = (self.state.conversation_before(number), true);
                     }
                     self.is_begun = true;
-                    let words = told.iter().filter_map(|id| self.state.told.iter().find(|(told, _)| told == id));
-                    let told: Vec<Told> = words.map(|(id, text)| Told { id: id.clone(), text: text.clone() }).collect();
-                    self.run.context.tells.take(&self.brief.agent, &told);
+                    self.run.context.tells.take(&self.brief.agent, told);
                     self.charge(Charge::Turn, turn.response.usage);
                 }
                 TranscriptLine::Lost { from, usage, lost, .. } => {

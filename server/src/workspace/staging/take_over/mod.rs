@@ -9,7 +9,7 @@ use super::{Staging, StagingError};
 use crate::contracts::RepoPath;
 use crate::workspace::access::Refused;
 use crate::workspace::text_file::TextFile;
-use crate::workspace::tree::{AsSent, as_sent, with_secrets_back};
+use crate::workspace::tree::{AsSent, Keys, as_sent, with_secrets_back};
 use crate::workspace::{FileState, MAX_FILE_BYTES, sha256};
 
 /// What a worker made of one file.
@@ -65,14 +65,19 @@ impl Staging {
     /// The same as it may leave this machine: secrets are masked, as they are in the tree that is sent. What cannot be masked is
     /// left out.
     pub fn returned_as_sent(&self) -> Vec<Returned> {
+        let keys = self.workspace.keys();
         let before = |path: &RepoPath, sha256: String| {
             let known = self.entries.values().filter_map(|entry| entry.base.as_ref());
             let is_it = |state: &&FileState| state.sha256 == sha256;
-            known.into_iter().find(is_it).map_or(Some(sha256.clone()), hash_as_sent).ok_or_else(|| path.clone())
+            known
+                .into_iter()
+                .find(is_it)
+                .map_or(Some(sha256.clone()), |state| hash_as_sent(state, keys))
+                .ok_or_else(|| path.clone())
         };
         let as_sent = |Returned { path, base, after, moved_from }: Returned| {
             let base = base.map(|base| before(&path, base)).transpose().ok()?;
-            let after = match after.map(|bytes| (as_sent(&bytes), bytes)) {
+            let after = match after.map(|bytes| (as_sent(&bytes, keys), bytes)) {
                 None => None,
                 Some((AsSent::Same, bytes)) => Some(bytes),
                 Some((AsSent::Masked(masked), _)) => Some(masked),
@@ -128,7 +133,7 @@ impl Staging {
         let base = self.unchanged(&own, base.as_deref())?;
         let origin = moved_from.map(|from| self.origin(&from)).transpose()?;
         let format = origin.as_ref().map(|origin| &origin.base).or(base.as_ref());
-        let bytes = accepted(&own, format, after)?;
+        let bytes = accepted(&own, format, after, self.workspace.keys())?;
         let entry = Entry {
             path: own.clone(),
             // Back in its old place a file is what it was.
@@ -167,7 +172,7 @@ impl Staging {
             self.record_refusal(refused)?;
         }
         let is_same = match (&base, expected) {
-            (Some(state), Some(expected)) => hash_as_sent(state).as_deref() == Some(expected),
+            (Some(state), Some(expected)) => hash_as_sent(state, self.workspace.keys()).as_deref() == Some(expected),
             (None, None) => true,
             (None, Some(_)) => false,
             // Under another name the file was deleted before.
@@ -200,7 +205,7 @@ impl Staging {
             || TakeOver::Refused { path: to.clone(), why: "it is the file that it was moved from".to_owned() };
         let named = in_another_case(own, to).filter(|_| self.writable.write.contains(to)).ok_or_else(refused)?;
         let entry = self.entries.get_mut(own).filter(|entry| entry.staged.is_some()).ok_or_else(refused)?;
-        let bytes = accepted(own, entry.base.as_ref(), after)?;
+        let bytes = accepted(own, entry.base.as_ref(), after, self.workspace.keys())?;
         entry.staged = Some(Staged::Content(bytes));
         entry.moved_to = Some(named);
         Ok(())
@@ -208,8 +213,8 @@ impl Staging {
 }
 
 /// The hash that a manifest has of a file; `None` if nothing of it is sent.
-fn hash_as_sent(state: &FileState) -> Option<String> {
-    match as_sent(&state.bytes) {
+fn hash_as_sent(state: &FileState, keys: &Keys) -> Option<String> {
+    match as_sent(&state.bytes, keys) {
         AsSent::Same => Some(state.sha256.clone()),
         AsSent::Masked(masked) => Some(sha256(&masked)),
         AsSent::Never => None,
@@ -217,7 +222,7 @@ fn hash_as_sent(state: &FileState) -> Option<String> {
 }
 
 /// The bytes that stand for what a worker wrote, which was made of `format`: with the secrets that it never saw.
-fn accepted(path: &RepoPath, format: Option<&FileState>, after: Vec<u8>) -> Result<Vec<u8>, TakeOver> {
+fn accepted(path: &RepoPath, format: Option<&FileState>, after: Vec<u8>, keys: &Keys) -> Result<Vec<u8>, TakeOver> {
     let refused = |why: String| TakeOver::Refused { path: path.clone(), why };
     if after.len() as u64 > MAX_FILE_BYTES {
         return Err(refused(format!("it has {} bytes, and agents write at most {MAX_FILE_BYTES}", after.len())));
@@ -226,10 +231,10 @@ fn accepted(path: &RepoPath, format: Option<&FileState>, after: Vec<u8>) -> Resu
         TextFile::decode(bytes).map_err(|_| refused("it is binary, and agents write only text".to_owned()))
     };
     let Some(base) = format else {
-        with_secrets_back("", text(&after)?.text()).map_err(|error| refused(error.to_string()))?;
+        with_secrets_back("", text(&after)?.text(), keys).map_err(|error| refused(error.to_string()))?;
         return Ok(after);
     };
-    let sent = as_sent(&base.bytes);
+    let sent = as_sent(&base.bytes, keys);
     // Whatever was moved and not changed is what it was, text or not.
     match &sent {
         AsSent::Masked(masked) if *masked == after => return Ok(base.bytes.clone()),
@@ -237,7 +242,7 @@ fn accepted(path: &RepoPath, format: Option<&FileState>, after: Vec<u8>) -> Resu
         _ => {}
     }
     let (real, edited) = (text(&base.bytes)?, text(&after)?);
-    let whole = with_secrets_back(real.text(), edited.text()).map_err(|error| refused(error.to_string()))?;
+    let whole = with_secrets_back(real.text(), edited.text(), keys).map_err(|error| refused(error.to_string()))?;
     match sent {
         AsSent::Same => Ok(after),
         AsSent::Masked(_) | AsSent::Never => {

@@ -1,31 +1,17 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::*;
-use crate::workspace::fixture::{Fixture, memory, path};
-use crate::workspace::tree::{BlobError, BlobStore, Sent, Tree, unpack};
+use crate::workspace::fixture::{Blobs, Fixture, memory, path};
+use crate::workspace::tree::{Keys, Sent, Tree, unpack};
 use crate::workspace::{Interrupt, Manifest, Workspace, Writable};
-
-#[derive(Default)]
-struct Blobs(BTreeMap<String, Vec<u8>>);
-
-impl BlobStore for Blobs {
-    fn put(&mut self, sha256: &str, bytes: &[u8]) -> Result<(), BlobError> {
-        self.0.insert(sha256.to_owned(), bytes.to_vec());
-        Ok(())
-    }
-
-    fn get(&mut self, sha256: &str) -> Result<Option<Vec<u8>>, BlobError> {
-        Ok(self.0.get(sha256).cloned())
-    }
-
-    fn has(&mut self, sha256: &str) -> bool {
-        self.0.contains_key(sha256)
-    }
-}
 
 /// The workspace as a worker has it.
 fn sent(fixture: &Fixture) -> Workspace {
-    let mut tree = Tree::of(&fixture.workspace(), &memory(), &[], None, &Interrupt::never()).unwrap();
+    sent_of(&fixture.workspace(), fixture)
+}
+
+fn sent_of(workspace: &Workspace, fixture: &Fixture) -> Workspace {
+    let mut tree = Tree::of(workspace, &memory(), &[], None, &Interrupt::never()).unwrap();
     let (mut known, mut blobs) = (Sent::default(), Blobs::default());
     while let Some(pack) = tree.next_pack(&|blob| known.has(blob)).unwrap() {
         unpack(&pack.bytes, &pack.name, &mut blobs).unwrap();
@@ -189,6 +175,25 @@ fn edits_leave_masked_and_a_worker_goes_on_with_them() {
     let mut taken = staging(fixture.workspace(), &["conf.py", "plain.txt", "new.txt"], &[]);
     taken.take_over_all(worker.returned()).unwrap();
     assert_eq!(taken.changes(), here.changes());
+}
+
+#[test]
+fn a_key_that_is_known_here_stays_here_whatever_its_form() {
+    const KEY: &str = "of no known form";
+    let fixture = Fixture::new(&format!("//- /conf.py\nkey = \"{KEY}\"\nsize = 0\n"));
+    fixture.write("logo.bin", &[b"\0\xff".as_slice(), KEY.as_bytes()].concat());
+    let keys = Keys::new(|text| text.contains(KEY).then(|| text.replace(KEY, "<masked by Baton: key>")));
+    let workspace = fixture.workspace().with_keys(keys);
+    let there = sent_of(&workspace, &fixture);
+    assert!(!there.is_file(&path("logo.bin")));
+    let mut worker = staging(there, &["conf.py"], &[]);
+    let text = String::from_utf8(worker.read(&path("conf.py")).unwrap().unwrap()).unwrap();
+    assert_eq!(text, "key = \"<masked by Baton: key>\"\nsize = 0\n");
+    worker.write(&path("conf.py"), &text.replace("size = 0", "size = 1")).unwrap();
+    let mut taken = staging(workspace, &["conf.py"], &[]);
+    taken.take_over_all(worker.returned()).unwrap();
+    let after = taken.changes().pop().unwrap().after.unwrap();
+    assert_eq!(String::from_utf8(after).unwrap(), format!("key = \"{KEY}\"\nsize = 1\n"));
 }
 
 fn returned(name: &str, base: Option<&[u8]>, after: Option<&[u8]>) -> Returned {
