@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use crate::brokers::{Server, free_port};
 use crate::support::broker::nats_server;
 
-const KEY: &str = "the key of these tests";
+const KEY: &str = "the key of these tests, long enough";
 const LIMIT: Duration = Duration::from_secs(30);
 const SHORT: BrokerTimes = BrokerTimes { ack_wait: Duration::from_secs(1), presence: Duration::from_secs(2) };
 /// Longer than a body that goes in a message.
@@ -390,7 +390,8 @@ async fn large_bodies_go_through_the_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_taken_from_those_with_another_key() {
     let Some(nats) = Nats::start() else { return };
-    let (broker, stranger) = (nats.broker().await, nats.broker_with("another key of the same kind").await);
+    let (broker, stranger) =
+        (nats.broker().await, nats.broker_with("another key of the same kind, and long enough").await);
     stranger.offer(None, "1", b"work").await.unwrap();
     let fault = broker.take(&[], LIMIT).await.err().expect("a fault");
     assert!(matches!(fault, BrokerFault::Unsealed { .. }) && !fault.may_pass(), "{fault}");
@@ -446,6 +447,26 @@ async fn a_file_of_70_mib_comes_back_and_is_sent_once() {
     // A part of it goes.
     stream.delete_message(1).await.unwrap();
     assert!(matches!(broker.file(&name).await, Err(BrokerFault::Unsealed { .. } | BrokerFault::Lost { .. })));
+    broker.put_file_again(&name, bytes.clone()).await.unwrap();
+    assert!(broker.file(&name).await.unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_remembered_for_the_longest_time_that_somebody_asks_for() {
+    let Some(nats) = Nats::start() else { return };
+    // The first one has short times.
+    let _first = nats.broker().await;
+    let key = BusKey::new(KEY).unwrap();
+    let longer = BrokerTimes { presence: Duration::from_secs(90), ..SHORT };
+    let second = Broker::connect_with(&nats.address(), key, "test", longer).await.expect("a connection");
+    second.prepare().await.unwrap();
+    let kept = async || {
+        let stream = nats.plain().await.get_stream("KV_baton-workers").await.unwrap();
+        stream.get_info().await.unwrap().config.max_age
+    };
+    assert_eq!(kept().await, Duration::from_secs(90));
+    let _third = nats.broker().await;
+    assert_eq!(kept().await, Duration::from_secs(90));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,8 +49,10 @@ fn offer_of_t1(tap: &Wiretap) -> Heard {
 #[test]
 fn a_forged_job_is_refused() {
     let Some(mut lab) = Lab::new(Session::new(&workspace(1)), goes_well(&[&[own("T1")]]), 1) else { return };
-    let (peer, stranger) =
-        (Peer::at(&lab.broker, ACK_WAIT), Peer::with_key(&lab.broker, "another key of the same length", ACK_WAIT));
+    let (peer, stranger) = (
+        Peer::at(&lab.broker, ACK_WAIT),
+        Peer::with_key(&lab.broker, "another key of thirty-two bytes, or so", ACK_WAIT),
+    );
     let refused = |lab: &Lab| lab.worker_log(0).matches("is not sealed with the key").count();
     // No seal, a seal that is none, and that of another key.
     peer.publish("baton.jobs.any", HeaderMap::new(), job("a").to_string().into_bytes()).unwrap();

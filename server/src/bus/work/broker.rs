@@ -11,7 +11,7 @@ use async_nats::jetstream::context::{PublishErrorKind, RequestErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::RawMessage;
-use async_nats::jetstream::{self, Context, ErrorCode};
+use async_nats::jetstream::{self, Context, ErrorCode, stream};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, ServerError};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ use super::super::event_sink::SinkFault;
 use super::super::nats_connection::{ConnectFault, connect};
 use super::super::tls;
 use super::fault::BrokerFault;
-use super::layout::{said, streams};
+use super::layout::{WORKERS, said, streams};
 use super::seal::BusKey;
 use crate::text::innermost_reason;
 
@@ -181,7 +181,10 @@ impl Broker {
         for config in streams(self.shared.times.presence) {
             let info = self.request::<Value>(&format!("STREAM.INFO.{}", config.name), &()).await?;
             match info {
-                Ok(_) => continue,
+                Ok(found) => {
+                    self.keep_longer(&config, &found).await?;
+                    continue;
+                }
                 Err(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
                 Err(error) => return Err(api_fault(&error, said(&config.name))),
             }
@@ -196,6 +199,20 @@ impl Broker {
                 Err(fault) => return Err(fault),
                 Ok(Ok(_)) => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Workers that say less often that they are there are to be remembered for longer than the bucket was made for.
+    async fn keep_longer(&self, config: &stream::Config, found: &Value) -> Result<(), BrokerFault> {
+        let kept = found["config"]["max_age"].as_u64().map(Duration::from_nanos);
+        if config.name != WORKERS || kept.is_none_or(|kept| kept >= config.max_age) {
+            return Ok(());
+        }
+        match self.request::<Value>(&format!("STREAM.UPDATE.{}", config.name), config).await? {
+            Ok(_) => {}
+            // One that somebody else made in another way stays as it is.
+            Err(error) => tracing::warn!(%error, "workers are not remembered for as long as they are to be"),
         }
         Ok(())
     }

@@ -39,6 +39,18 @@ impl Broker {
     /// # Errors
     /// When its name is not that, it is larger than 256 MiB, or the broker does not take it.
     pub async fn put_file(&self, name: &str, bytes: Vec<u8>) -> Result<(), BrokerFault> {
+        self.put_file_unless(name, bytes, true).await
+    }
+
+    /// The same, also where it seems to be there already: one that was altered or lost in part is whole again.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn put_file_again(&self, name: &str, bytes: Vec<u8>) -> Result<(), BrokerFault> {
+        self.put_file_unless(name, bytes, false).await
+    }
+
+    async fn put_file_unless(&self, name: &str, bytes: Vec<u8>, it_is_there: bool) -> Result<(), BrokerFault> {
         if bytes.len() > MAX_FILE_BYTES {
             return Err(BrokerFault::TooLarge { what: format!("a file of {} bytes", bytes.len()) });
         }
@@ -46,7 +58,7 @@ impl Broker {
         if name != found {
             return Err(BrokerFault::other("a file has a name that is not the SHA-256 of its bytes"));
         }
-        if self.has_file(name).await? {
+        if it_is_there && self.has_file(name).await? {
             return Ok(());
         }
         let mut nuid = [0; 16];

@@ -12,7 +12,8 @@ use super::hex::{hex, unhex};
 pub(super) const HEADER: &str = "Baton-Mac";
 /// Begins what is sealed; with the version of this protocol.
 const DOMAIN: &str = "baton bus, protocol 1";
-const MIN_KEY_BYTES: usize = 16;
+/// As many as a hash has: whoever reads what is sealed may try keys as fast as their machine can.
+const MIN_KEY_BYTES: usize = 32;
 
 /// The key that coordinator and workers share. `Debug` shows nothing of it.
 #[derive(Clone)]
@@ -26,7 +27,7 @@ impl BusKey {
     pub fn new(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let short =
-            || format!("the key of a bus has at least {MIN_KEY_BYTES} bytes: make one with `openssl rand -hex 32`");
+            || format!("the key of a bus has {MIN_KEY_BYTES} characters or more: make one with `openssl rand -hex 32`");
         if text.len() < MIN_KEY_BYTES {
             return Err(short());
         }
@@ -112,14 +113,14 @@ mod tests {
 
     #[test]
     fn a_key_is_long_enough_and_never_shown() {
-        let error = BusKey::new("  too short here ").unwrap_err();
-        assert!(error.contains("at least 16 bytes") && error.contains("openssl rand -hex 32"), "{error}");
-        assert_eq!(format!("{:?}", key("0123456789abcdef")), "BusKey(..)");
+        let error = BusKey::new(&format!(" {} ", "x".repeat(31))).unwrap_err();
+        assert!(error.contains("32 characters or more") && error.contains("openssl rand -hex 32"), "{error}");
+        assert_eq!(format!("{:?}", key(&"0123456789abcdef".repeat(2))), "BusKey(..)");
     }
 
     #[test]
     fn a_seal_holds_for_nothing_but_what_was_sealed() {
-        let (mine, other) = (key("0123456789abcdef"), key("0123456789abcdeg"));
+        let (mine, other) = (key(&"0123456789abcdef".repeat(2)), key(&"0123456789abcdeg".repeat(2)));
         let (body, altered) = (sha256(b"body"), sha256(b"bodx"));
         let sealed =
             Sealed { kind: Kind::Entry, subject: "baton.work.w.j", place: "4", incarnation: "17", sha256: &body };
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_seal_that_is_altered_or_cut_does_not_verify() {
-        let (key, body) = (key("0123456789abcdef"), sha256(b""));
+        let (key, body) = (key(&"0123456789abcdef".repeat(2)), sha256(b""));
         let sealed = Sealed { kind: Kind::Signal, subject: "s", place: "", incarnation: "1", sha256: &body };
         let header = sealed.seal(&key).unwrap();
         for at in 0..header.len() {
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_same_thing_is_never_sealed_the_same_way_twice() {
-        let (key, body) = (key("0123456789abcdef"), sha256(b""));
+        let (key, body) = (key(&"0123456789abcdef".repeat(2)), sha256(b""));
         let sealed = Sealed { kind: Kind::Entry, subject: "s", place: "0", incarnation: "1", sha256: &body };
         assert_ne!(sealed.seal(&key).unwrap(), sealed.seal(&key).unwrap());
     }

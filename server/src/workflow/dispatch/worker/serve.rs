@@ -16,6 +16,8 @@ use crate::workflow::dispatch::faces::{WorkerFault, WorkerOptions};
 
 /// How long a request for a job waits for one.
 const ROUND: Duration = Duration::from_secs(1);
+/// How often a worker says at least that it is there: a broker that was first used with shorter times forgets it sooner.
+const ANNOUNCED: Duration = Duration::from_secs(10);
 /// Time between two tries of a broker that fails.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -85,7 +87,7 @@ async fn announce(worker: Arc<Worker>) {
             // A broker that lost its storage has no place for it.
             let _ = worker.broker.prepare().await;
         }
-        tokio::time::sleep(worker.times.presence / 3).await;
+        tokio::time::sleep(ANNOUNCED.min(worker.times.presence / 3)).await;
     }
 }
 
