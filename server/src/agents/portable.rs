@@ -62,6 +62,7 @@ pub enum PortableError {
     Loop { agent: String, call: String, times: u32 },
     Window { agent: String, model: String, window: u64, needed: u64, from: FactSource, is_first: bool },
     TooLong { agent: String, reason: String },
+    Changed { path: String },
     Budget { reason: String },
 }
 
@@ -104,6 +105,7 @@ impl From<PortableError> for AgentError {
                 Self::Window { agent, model, window, needed, from, is_first }
             }
             PortableError::TooLong { agent, reason } => Self::TooLong { agent, reason },
+            PortableError::Changed { path } => Self::Changed(path),
             PortableError::Budget { reason } => Self::Budget(reason),
         }
     }

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::json;
 
-use super::Lab;
-use crate::support::messages_api::{MessagesApi, Script};
+use super::peer::Peer;
+use super::{ACK_WAIT, Lab, has_told};
+use crate::support::broker::Trouble;
+use crate::support::messages_api::{MessagesApi, Reply, Script};
 use crate::support::replies::{approves, but, completed, edits, own, reads, review, workspace};
 use crate::support::session::Session;
 use crate::support::wait::wait_until;
@@ -150,4 +153,66 @@ fn a_fix_round_at_workers_comes_to_the_same_end_as_here() {
     };
     assert_eq!(agents(&lab.api), agents(&api), "a finding is checked by another model there too");
     assert!(lab.unused.requests().is_empty(), "the coordinator asks no model of its own");
+}
+
+#[test]
+fn a_long_conversation_over_a_long_way_comes_through() {
+    let session = Session::new(&workspace(1));
+    let line = "0123456789 ".repeat(8);
+    let names: Vec<String> = (0..14).map(|number| format!("data/{number}.txt")).collect();
+    for name in &names {
+        session.write(name, &format!("{line}\n").repeat(600));
+    }
+    // More than goes in one message: it comes in several, one after the other.
+    let all = Reply::tools(names.iter().map(|name| ("read_file", json!({ "path": name }))));
+    let turns = [all, edits("src/t1.rs", "    0\n", "    1\n"), completed(&["src/t1.rs"])];
+    let Some(mut lab) = Lab::new(session, but(Script::new().on("implement/T1", turns), &[&[own("T1")]]), 1) else {
+        return;
+    };
+    lab.coordinator.start();
+    lab.api.wait_for_request("plan");
+    lab.coordinator.link.begin(Trouble::Delay(Duration::from_millis(200)));
+    lab.ends_well();
+    let largest = lab.api.requests_of("implement/T1").iter().map(|request| request.body.to_string().len()).max();
+    assert!(largest > Some(600 << 10), "{largest:?}");
+    assert_eq!(asked(&lab.api), 3);
+}
+
+#[test]
+fn what_was_done_without_workers_meanwhile_is_not_paid_again_with_them() {
+    let edit = edits("src/t1.rs", "    0\n", "    1\n").after(THINKING);
+    let turns = [reads("src/t1.rs"), reads("src/lib.rs").after(THINKING), edit, completed(&["src/t1.rs"])];
+    let script = but(Script::new().on("implement/T1", turns), &[&[own("T1")]]);
+    let Some(mut lab) = Lab::new(Session::new(&workspace(1)), script, 1) else { return };
+    lab.coordinator.start();
+    lab.api.wait_for_request(("implement/T1", 1));
+    lab.fleet.workers[0].kill();
+    lab.coordinator.kill();
+    // Here, until the second turn is done.
+    let mut alone = lab.coordinator.session.baton(["run", "--auto-approve"]).api(&lab.api).start();
+    lab.api.wait_for_request(("implement/T1", 2));
+    alone.signal(Signal::KILL);
+    alone.ended(ENDING);
+    lab.fleet.workers[0].start();
+    lab.coordinator.start();
+    lab.ends_well();
+    let asked: Vec<usize> = (0..4)
+        .map(|turn| lab.api.requests_of("implement/T1").iter().filter(|request| request.turn == turn).count())
+        .collect();
+    // The two that were under way at a kill are asked for again.
+    assert_eq!(asked, [1, 2, 2, 1]);
+}
+
+#[test]
+fn files_that_are_gone_at_the_broker_are_sent_again() {
+    let Some(mut lab) = lab(1) else { return };
+    let peer = Peer::at(&lab.broker, ACK_WAIT);
+    lab.coordinator.start();
+    lab.api.wait_for_request(("implement/T1", 1));
+    lab.fleet.workers[0].kill();
+    peer.purge_files();
+    lab.fleet.workers[0].start();
+    lab.ends_well();
+    assert!(has_told(&lab.coordinator, "gave it back: its files cannot be had"), "{}", lab.coordinator.log());
+    assert_eq!(asked(&lab.api), 4, "the one under way at the kill is asked for again");
 }

@@ -119,6 +119,14 @@ impl Peer {
         });
     }
 
+    /// Have all files at the broker be gone.
+    pub(super) fn purge_files(&self) {
+        self.wait("the files", async {
+            let stream = self.plain.get_stream("OBJ_baton-files").await.expect("the files");
+            stream.purge().await.expect("no files");
+        });
+    }
+
     /// How many messages of the queue were handed out again, to any worker.
     pub(super) fn handed_out_again(&self) -> usize {
         self.wait("the consumer", async {

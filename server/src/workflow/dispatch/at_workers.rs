@@ -40,6 +40,8 @@ struct Sending {
     sent: Sent,
     /// The workspace as it was last: what is as it was is not read again.
     tree: Option<Tree>,
+    /// Whether what is there is sent again: it was not what had been sent.
+    again: bool,
 }
 
 /// Why a tree is not at the broker.
@@ -108,7 +110,7 @@ impl AtWorkers {
     pub(super) async fn send_tree(&self, run: &Run, also: Vec<RepoPath>) -> Result<String, TreeFault> {
         // One after the other: what one has sent the next need not.
         let mut sending = self.sending.lock().await;
-        let Sending { sent, tree: last } = &mut *sending;
+        let Sending { sent, tree: last, again } = &mut *sending;
         let interrupt = Interrupt::never();
         let _stops = StopOnDrop(interrupt.clone());
         let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
@@ -123,7 +125,7 @@ impl AtWorkers {
             .await?;
             tree = same;
             if let Some(pack) = pack? {
-                self.send_pack(sent, pack).await?;
+                self.send_pack(sent, pack, *again).await?;
                 continue;
             }
             let manifest = tree.manifest(sent)?;
@@ -138,16 +140,30 @@ impl AtWorkers {
                 *last = Some(tree);
                 let bytes = manifest.to_bytes();
                 let name = sha256(&bytes);
-                self.broker.put_file(&name, bytes).await?;
+                self.put(&name, bytes, *again).await?;
+                *again = false;
                 return Ok(name);
             }
         }
     }
 
-    async fn send_pack(&self, sent: &mut Sent, pack: Pack) -> Result<(), BrokerFault> {
+    /// Have the next tree be sent as a whole, whatever the broker seems to have of it.
+    pub(super) async fn send_again(&self) {
+        let mut sending = self.sending.lock().await;
+        (sending.sent, sending.again) = (Sent::default(), true);
+    }
+
+    async fn put(&self, name: &str, bytes: Vec<u8>, again: bool) -> Result<(), BrokerFault> {
+        match again {
+            true => self.broker.put_file_again(name, bytes).await,
+            false => self.broker.put_file(name, bytes).await,
+        }
+    }
+
+    async fn send_pack(&self, sent: &mut Sent, pack: Pack, again: bool) -> Result<(), BrokerFault> {
         sent.add(&pack);
         let name = pack.name.clone();
-        let put = self.broker.put_file(&name, pack.bytes).await;
+        let put = self.put(&name, pack.bytes, again).await;
         if put.is_err() {
             sent.forget(&name);
         }

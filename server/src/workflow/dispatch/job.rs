@@ -141,6 +141,9 @@ pub(super) enum Entry {
         claim: u64,
         /// Why.
         why: String,
+        /// Whether what it needs of the tree is not at the broker, or is not what was sent.
+        #[serde(default)]
+        tree_is_lost: bool,
     },
     /// By a worker that cannot take the attempt.
     Refused {

@@ -77,6 +77,8 @@ pub(super) enum Change {
         worker: String,
         /// Why.
         why: String,
+        /// Whether its tree is not at the broker.
+        tree_is_lost: bool,
     },
     /// A worker refused it.
     Refused {
@@ -162,10 +164,10 @@ impl LogState {
                 self.ended = Some(error);
                 Change::Ended
             }
-            Entry::GivenBack { claim, why } if !is_late(claim) => {
+            Entry::GivenBack { claim, why, tree_is_lost } if !is_late(claim) => {
                 let worker = self.claim.take().map(|claim| claim.worker).unwrap_or_default();
                 self.given_back = Some(why.clone());
-                Change::GivenBack { worker, why }
+                Change::GivenBack { worker, why, tree_is_lost }
             }
             Entry::Refused { worker, why } => Change::Refused { worker, why },
             Entry::Told { id, text } => {
@@ -299,7 +301,8 @@ mod tests {
         assert!(matches!(state.take(2, claimed(1, 7)), Change::Claimed(_)));
         assert_eq!(state.take(3, turn(2)), Change::Line);
         assert!(matches!(state.take(4, claimed(1, 7)), Change::Claimed(_)), "it was delivered again");
-        for zombie in [turn(2), submitted(2, 1), Entry::GivenBack { claim: 2, why: String::new() }] {
+        for zombie in [turn(2), submitted(2, 1), Entry::GivenBack { claim: 2, why: String::new(), tree_is_lost: false }]
+        {
             assert_eq!(state.take(5, zombie), Change::PassedOver);
         }
         assert_eq!(state.take(6, turn(4)), Change::Line);
@@ -392,7 +395,7 @@ mod tests {
             turn(2),
             submitted(2, 1),
             judged(&["/x: is missing"]),
-            Entry::GivenBack { claim: 2, why: "x".to_owned() },
+            Entry::GivenBack { claim: 2, why: "x".to_owned(), tree_is_lost: false },
             Entry::Refused { worker: "w".to_owned(), why: "x".to_owned() },
             Entry::Told { id: "i".to_owned(), text: "t".to_owned() },
             Entry::Cancelled,

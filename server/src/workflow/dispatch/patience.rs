@@ -21,6 +21,8 @@ pub(super) enum Stop {
     Lost,
     /// The log says of this run what is not so.
     Forged,
+    /// More is known here than stands in the log.
+    Behind,
     Agent(AgentError),
 }
 
@@ -80,7 +82,7 @@ impl AtWorkers {
         loop {
             match self.patiently(run, |broker| async move { broker.logs_since().await }).await {
                 Ok(since) => return Ok(since),
-                Err(Stop::Lost | Stop::Forged) => {
+                Err(Stop::Lost | Stop::Forged | Stop::Behind) => {
                     let prepared = self.patiently(run, |broker| async move { broker.prepare().await }).await;
                     if let Err(Stop::Agent(error)) = prepared {
                         return Err(error);

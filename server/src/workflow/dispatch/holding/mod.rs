@@ -1,6 +1,7 @@
 //! One conversation that a worker holds, as its coordinator follows it.
 
 mod broker;
+mod followed;
 mod offering;
 mod recording;
 mod throttling;
@@ -12,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use self::followed::Followed;
 use self::turn::TurnAtWork;
 use crate::agents::{Activity, AgentError, Judge, PortableBrief, PortableError, Report, Slice};
-use crate::bus::{AppendFault, BrokerFault, Follow, JobLog, Read, Signals};
+use crate::bus::{AppendFault, BrokerFault, JobLog, Read, Signals};
 use crate::memory::{Told, TranscriptLine};
 use crate::models::ModelError;
 use crate::text::{safe_line, short_line};
@@ -36,6 +38,8 @@ const UNTAKEN: Duration = Duration::from_secs(15);
 const AWAY_TOLD: Duration = Duration::from_secs(3);
 /// How long the last word to a worker may take, once the run is cancelled.
 const FAREWELL: Duration = Duration::from_millis(900);
+/// How often workers may give the work back before one of them has had a turn: then nobody can do it.
+const MOST_GIVEN_BACK: u32 = 20;
 /// Characters of what a worker says that are shown.
 const SHOWN: usize = 300;
 
@@ -49,7 +53,6 @@ pub(super) struct Holding<'a> {
     brief: &'a PortableBrief,
     id: String,
     log: JobLog,
-    follow: Follow,
     state: LogState,
     /// What entries changed that were read and not yet looked at.
     changes: VecDeque<Change>,
@@ -75,6 +78,8 @@ pub(super) struct Holding<'a> {
     /// Where the job lies in the queue, and when it was last looked for there.
     queued: Option<(u64, Instant)>,
     told: HashSet<String>,
+    /// How often it was given back since the last turn.
+    given_back: u32,
     noticed: HashSet<String>,
 }
 
@@ -106,7 +111,6 @@ impl<'a> Holding<'a> {
             report,
             brief,
             id,
-            follow: log.follow(0),
             log,
             state: LogState::default(),
             changes: VecDeque::new(),
@@ -123,6 +127,7 @@ impl<'a> Holding<'a> {
             sent: HashSet::new(),
             queued: None,
             told: HashSet::new(),
+            given_back: 0,
             noticed: HashSet::new(),
         }
     }
@@ -131,14 +136,18 @@ impl<'a> Holding<'a> {
     pub(super) async fn hold(mut self) -> Result<Held, AgentError> {
         match self.try_hold().await {
             Ok(()) => Ok(Held::Taken),
-            Err(stop @ (Stop::Lost | Stop::Forged)) => {
-                self.notice(match stop {
-                    Stop::Forged => "an entry of its log says that this run took what it did not take: it was refused, and the \
-                                     work goes on in a new log. Whoever wrote it has BATON_BUS_KEY: if that goes on, stop the \
-                                     worker and change the key"
-                        .to_owned(),
-                    _ => "the broker has lost what it had; the work goes on from what is known here".to_owned(),
-                });
+            Err(stop @ (Stop::Lost | Stop::Forged | Stop::Behind)) => {
+                match stop {
+                    Stop::Forged => self.notice(
+                        "an entry of its log says that this run took what it did not take: it was refused, and the work goes on \
+                         in a new log. Whoever wrote it has BATON_BUS_KEY: if that goes on, stop the worker and change the key"
+                            .to_owned(),
+                    ),
+                    Stop::Lost => {
+                        self.notice("the broker has lost what it had; the work goes on from what is known here".to_owned());
+                    }
+                    Stop::Behind | Stop::Agent(_) => {}
+                }
                 // Where the log is still there, nobody is to go on with it.
                 if self.state.attempt() > 0 {
                     let _ = timeout(FAREWELL, self.farewell()).await;
@@ -149,7 +158,7 @@ impl<'a> Holding<'a> {
                 }
                 self.restore_edits();
                 match self.patiently(|broker| async move { broker.prepare().await }).await {
-                    Ok(()) | Err(Stop::Lost | Stop::Forged) => {
+                    Ok(()) | Err(Stop::Lost | Stop::Forged | Stop::Behind) => {
                         Ok(Held::Lost(self.state.lines.into_iter().map(|(_, line)| line).collect()))
                     }
                     Err(Stop::Agent(error)) => Err(error),
@@ -187,13 +196,15 @@ impl<'a> Holding<'a> {
         for read in self.read().await? {
             self.take(read);
         }
-        self.follow = self.log.follow(self.state.last);
         // What was done before this process: the turns are taken over, the rest shows in the state.
         self.changes.clear();
         self.record_lines()?;
         self.slice = Some(self.run.context.budget.slice(self.conversation.beside).await?);
         if self.state.work.is_none() {
             self.append(Entry::Opened { work: Box::new(self.work().await?) }).await?;
+        }
+        if self.state.work.is_some() && self.state.pending.is_none() && !self.is_taken() && self.knows_more() {
+            return Err(Stop::Behind);
         }
         if self.is_taken() {
             // The coordinator was killed before it had written down what it took.
@@ -220,6 +231,7 @@ impl<'a> Holding<'a> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let cancel = self.run.context.cancel.clone();
+        let mut followed = Followed::of(self.log.follow(self.state.last));
         self.signal(&Signal::Following).await;
         loop {
             while let Some(change) = self.changes.pop_front() {
@@ -230,7 +242,7 @@ impl<'a> Holding<'a> {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Err(AgentError::Cancelled.into()),
-                read = self.follow.next() => match read {
+                read = followed.next() => match read {
                     Ok(read) => {
                         self.faulty = None;
                         self.take(read);
@@ -274,6 +286,7 @@ impl<'a> Holding<'a> {
             }
             Change::Line => {
                 self.seen = Instant::now();
+                self.given_back = 0;
                 self.turn_answered();
             }
             Change::Submitted => {
@@ -281,10 +294,20 @@ impl<'a> Holding<'a> {
                 return self.judge_pending().await;
             }
             Change::Ended => return self.ended().await.map(|()| false),
-            Change::GivenBack { worker, why } => {
+            Change::GivenBack { worker, why, tree_is_lost } => {
                 self.seen = Instant::now();
+                self.turn = TurnAtWork::default();
+                self.given_back += 1;
                 let (worker, why) = (safe_line(&worker), short_line(&why, SHOWN));
+                if self.given_back >= MOST_GIVEN_BACK {
+                    let message = format!("no worker can do it; the last one was {worker}, which gave it back: {why}");
+                    return Err(AgentError::Elsewhere(message).into());
+                }
                 self.notice(format!("worker {worker} gave it back: {why}"));
+                if tree_is_lost {
+                    self.at.send_again().await;
+                    self.offer_next().await?;
+                }
             }
             Change::Refused { worker, why } => {
                 let (worker, why) = (safe_line(&worker), short_line(&why, SHOWN));
@@ -367,6 +390,7 @@ impl<'a> Holding<'a> {
         }
         for Told { id, text } in self.run.context.tells.waiting_for(&self.brief.agent) {
             if self.told.insert(id.clone()) {
+                let text = self.conversation.brief.model.masked(&text).into_owned();
                 self.append(Entry::Told { id, text }).await?;
             }
         }
@@ -385,6 +409,18 @@ impl<'a> Holding<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether turns are known that the log does not hold: taken here, say, while the run went on without workers.
+    fn knows_more(&self) -> bool {
+        let turn_of = |line: &TranscriptLine| match line {
+            TranscriptLine::Turn { turn, .. } => Some((turn.agent.clone(), turn.request_sha256.clone())),
+            TranscriptLine::Lost { .. } | TranscriptLine::Closed { .. } => None,
+        };
+        let before = self.state.work.iter().flat_map(|work| &work.recorded);
+        let known: HashSet<_> =
+            before.chain(self.state.lines.iter().map(|(_, line)| line)).filter_map(turn_of).collect();
+        self.carried.iter().filter_map(turn_of).any(|turn| !known.contains(&turn))
     }
 
     fn is_taken(&self) -> bool {

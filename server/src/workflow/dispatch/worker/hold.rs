@@ -14,13 +14,14 @@ use super::session::{Session, Stopped, lock};
 use super::tree::{TreeFault, put_in_place};
 use crate::agents::{Activity, AgentError, Budget, PortableError, RunContext, ask_once, converse};
 use crate::bus::{BrokerFault, JobLog, Signals};
+use crate::contracts::RepoPath;
 use crate::contracts::Usage;
 use crate::memory::{Tells, Told, Transcript, TranscriptLine};
 use crate::models::TurnProgress;
 use crate::tools::{CheckRunner, Toolbox};
 use crate::workflow::dispatch::job::{Entry, Job, ReturnedFile, Signal, Work};
 use crate::workflow::dispatch::log_state::LogState;
-use crate::workspace::{JobFolder, Returned, Workspace};
+use crate::workspace::{JobFolder, Returned, TakeOver, Workspace};
 
 /// How often the coordinator is told that this worker is at work, and how often at most what its agent does.
 const WORKING: Duration = Duration::from_secs(5);
@@ -51,15 +52,18 @@ pub(super) async fn hold(
     let prepared = prepare(worker, job, log.clone(), state, claim, &ending).await;
     let Prepared { session, work, context, toolbox, _folder } = match prepared {
         Ok(prepared) => prepared,
-        Err(NotPrepared { log, state, why, settled, is_here }) => {
-            // Somebody else may be able to; if the entry is lost, the job comes again all the same.
-            if is_here {
+        Err(NotPrepared { log, state, fault }) => {
+            if matches!(fault, Unprepared::Here(_)) {
                 worker.is_unfit();
             }
-            if let Ok(body) = serde_json::to_vec(&Entry::GivenBack { claim, why: why.clone() }) {
-                let _ = log.append(state.last, &body).await;
-            }
-            return (settled, format!("given back: {why}"));
+            let words = fault.words();
+            let (entry, settled) = fault.entry(claim);
+            let appended = match serde_json::to_vec(&entry) {
+                Ok(body) => log.append(state.last, &body).await.is_ok(),
+                Err(_) => false,
+            };
+            // Where nobody was told, it comes again by itself.
+            return (if appended { settled } else { Settled::Left }, words);
         }
     };
     let session = Arc::new(session);
@@ -92,10 +96,66 @@ struct Prepared {
 struct NotPrepared {
     log: JobLog,
     state: LogState,
-    why: String,
-    settled: Settled,
-    /// Whether it is for this machine.
-    is_here: bool,
+    fault: Unprepared,
+}
+
+/// Why a conversation cannot begin.
+enum Unprepared {
+    /// This machine cannot hold it; another one may.
+    Here(String),
+    /// No machine of this kind can.
+    Nowhere(String),
+    /// What it needs is not at the broker, or is not what was sent.
+    Lost(BrokerFault),
+    /// The broker does not say for now.
+    Broker(BrokerFault),
+    /// A file of the task is no longer what its edits were made of.
+    Changed(RepoPath),
+}
+
+impl Unprepared {
+    fn words(&self) -> String {
+        match self {
+            Self::Here(why) | Self::Nowhere(why) => format!("given back: {why}"),
+            Self::Lost(fault) | Self::Broker(fault) => format!("given back: its files cannot be had: {fault}"),
+            Self::Changed(path) => format!("ended: {path} is not what the task's edits were made of"),
+        }
+    }
+
+    /// What is told to the coordinator, and what becomes of the job then.
+    fn entry(self, claim: u64) -> (Entry, Settled) {
+        let given_back = |why, tree_is_lost| Entry::GivenBack { claim, why, tree_is_lost };
+        match self {
+            Self::Here(why) | Self::Nowhere(why) => (given_back(why, false), Settled::GivenBack(Duration::ZERO)),
+            Self::Broker(fault) => {
+                (given_back(format!("its files cannot be had: {fault}"), false), Settled::GivenBack(LATER))
+            }
+            // The coordinator offers it anew, with all that belongs to it.
+            Self::Lost(fault) => (given_back(format!("its files cannot be had: {fault}"), true), Settled::Done),
+            Self::Changed(path) => {
+                (Entry::Ended { claim, error: PortableError::Changed { path: path.to_string() } }, Settled::Done)
+            }
+        }
+    }
+}
+
+impl From<BrokerFault> for Unprepared {
+    fn from(fault: BrokerFault) -> Self {
+        match fault {
+            BrokerFault::Lost { .. } | BrokerFault::Unsealed { .. } => Self::Lost(fault),
+            fault => Self::Broker(fault),
+        }
+    }
+}
+
+impl From<TreeFault> for Unprepared {
+    fn from(fault: TreeFault) -> Self {
+        match fault {
+            TreeFault::Broker(fault) => fault.into(),
+            TreeFault::Here(why) => Self::Here(why),
+            TreeFault::Nowhere(why) => Self::Nowhere(why),
+        }
+    }
 }
 
 async fn prepare(
@@ -106,37 +166,31 @@ async fn prepare(
     claim: u64,
     ending: &CancellationToken,
 ) -> Result<Prepared, NotPrepared> {
-    let fault = |log: JobLog, state: LogState, why: String| NotPrepared {
-        log,
-        state,
-        why,
-        settled: Settled::GivenBack(Duration::ZERO),
-        is_here: true,
+    let here = |why: String| Unprepared::Here(why);
+    let Some(work) = state.work.take() else {
+        return Err(NotPrepared { log, state, fault: here("its log is not there".to_owned()) });
     };
-    let Some(work) = state.work.take() else { return Err(fault(log, state, "its log is not there".to_owned())) };
     let folder = match worker.folder() {
         Ok(folder) => Arc::new(folder),
-        Err(error) => return Err(fault(log, state, format!("no folder for it can be made: {error}"))),
+        Err(error) => {
+            return Err(NotPrepared { log, state, fault: here(format!("no folder for it can be made: {error}")) });
+        }
     };
     let workspace = match put_in_place(&worker.broker, job.tree.as_deref(), &folder, &worker.blobs).await {
         Ok(workspace) => workspace,
-        Err(TreeFault::Broker(error)) => {
-            let settled =
-                if matches!(error, BrokerFault::Lost { .. }) { Settled::Left } else { Settled::GivenBack(LATER) };
-            let why = format!("its tree cannot be had: {error}");
-            return Err(NotPrepared { log, state, why, settled, is_here: false });
-        }
-        Err(TreeFault::Here(why)) => return Err(fault(log, state, why)),
+        Err(fault) => return Err(NotPrepared { log, state, fault: fault.into() }),
     };
     let stop = CancellationToken::new();
     let tried: Arc<Mutex<Vec<(String, bool)>>> = Arc::default();
     let toolbox = toolbox(worker, &work, &workspace, &folder, &stop, &tried);
-    if let Err(why) = as_it_was(worker, &work, &toolbox).await {
-        return Err(fault(log, state, why));
+    if let Err(fault) = as_it_was(worker, &work, &toolbox).await {
+        return Err(NotPrepared { log, state, fault });
     }
     let context = match context(worker, job, &work, &state, &folder, &stop) {
         Ok(context) => context,
-        Err(error) => return Err(fault(log, state, format!("its journal cannot be opened: {error}"))),
+        Err(error) => {
+            return Err(NotPrepared { log, state, fault: here(format!("its journal cannot be opened: {error}")) });
+        }
     };
     let about = (work.brief.agent.clone(), Arc::clone(&context.tells));
     let session = Session::new(
@@ -181,20 +235,24 @@ fn toolbox(
 }
 
 /// Have the agent's work be as it was when the conversation began.
-async fn as_it_was(worker: &Worker, work: &Work, toolbox: &Toolbox) -> Result<(), String> {
+async fn as_it_was(worker: &Worker, work: &Work, toolbox: &Toolbox) -> Result<(), Unprepared> {
     let Some(staging) = toolbox.shared_staging() else { return Ok(()) };
     let mut returned = Vec::new();
     for ReturnedFile { path, base, after, moved_from } in work.edits.clone() {
         let after = match after {
-            Some(name) => Some(worker.broker.file(&name).await.map_err(|error| error.to_string())?),
+            Some(name) => Some(worker.broker.file(&name).await?),
             None => None,
         };
         returned.push(Returned { path, base, after, moved_from });
     }
     let mut staging = lock(&staging);
-    staging.take_over_all(returned).map_err(|error| error.to_string())?;
+    staging.take_over_all(returned).map_err(|error| match error {
+        TakeOver::Changed(path) => Unprepared::Changed(path),
+        error => Unprepared::Nowhere(error.to_string()),
+    })?;
     for path in &work.read {
-        staging.read(path).map_err(|error| error.to_string())?;
+        // What is gone meanwhile is not counted as read: the agent finds out when it wants to edit it.
+        let _ = staging.read(path);
     }
     Ok(())
 }
@@ -290,7 +348,7 @@ async fn settle(worker: &Worker, session: &Session, ended: Result<(), AgentError
         Err(error) => error,
     };
     let give_back = async |why: String, after: Duration| {
-        let entry = Entry::GivenBack { claim: session.claim(), why: why.clone() };
+        let entry = Entry::GivenBack { claim: session.claim(), why: why.clone(), tree_is_lost: false };
         let _ = session.append_last(entry).await;
         (Settled::GivenBack(after), format!("given back: {why}"))
     };
@@ -301,7 +359,8 @@ async fn settle(worker: &Worker, session: &Session, ended: Result<(), AgentError
         Some(Stopped::Lost) => return (Settled::Left, "given up: the broker has lost its log".to_owned()),
         Some(Stopped::Failed(why)) => return (Settled::GivenBack(LATER), format!("given back: {why}")),
         Some(Stopped::Orphaned) => {
-            let entry = Entry::GivenBack { claim: session.claim(), why: "its coordinator does not answer".to_owned() };
+            let why = "its coordinator does not answer".to_owned();
+            let entry = Entry::GivenBack { claim: session.claim(), why, tree_is_lost: false };
             let _ = session.append_last(entry).await;
             return (
                 Settled::Done,
@@ -336,7 +395,7 @@ async fn talk(worker: Arc<Worker>, job: Job, session: Arc<Session>, mut signals:
             if let Ok(body) = serde_json::to_vec(&Signal::Working { claim: session.claim() }) {
                 worker.broker.signal(&job.workflow, &job.job, &body).await;
             }
-            tokio::time::sleep(WORKING).await;
+            tokio::time::sleep(WORKING.min(worker.times.ack_wait / 2)).await;
         }
     };
     let hearing = async {
