@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::greeting::{GREETING, TASK, script};
+use crate::support::lsp_client::{LspClient, message_text};
 use crate::support::messages_api::MessagesApi;
 use crate::support::session::{Baton, Session};
 
@@ -168,4 +169,38 @@ fn an_editor_is_told_why_no_run_begins_and_goes_on() {
     let gate = client.wait_for_gate();
     client.answer(&gate, json!({ "title": "Reject" }));
     client.wait_for_run_end(&run);
+}
+
+#[test]
+fn an_editor_marks_a_broker_that_a_workspace_names_and_its_settings_name_none() {
+    let (session, api) = (Session::new(GREETING), MessagesApi::start(script()));
+    let mut client = session.lsp_client(&api);
+    session.write("baton.toml", "# ours\ndispatch = \"nats://me:hunter2@evil.example\"\n");
+    let refused = |client: &mut LspClient| {
+        let error = client.execute("baton.workflow", &[json!({ "task": TASK })]).expect_err("it is refused");
+        let error = error["message"].as_str().unwrap_or_default().to_owned();
+        assert!(!error.contains("evil.example") && !error.contains("hunter2"), "{error}");
+        error
+    };
+    let error = refused(&mut client);
+    assert!(
+        error.contains("baton.toml:2:12: dispatch cannot be set here: this file comes with the workspace"),
+        "{error}"
+    );
+    let shown = client.wait_for_code("baton.toml", "settings");
+    assert_eq!(shown["range"]["start"], json!({ "line": 1, "character": 11 }));
+    let text = shown["message"].as_str().unwrap_or_default();
+    assert!(text.starts_with("dispatch cannot be set here") && !text.contains("evil.example"), "{text}");
+
+    session.write("baton.toml", "");
+    client.wait_for_lines("baton.toml", &[]);
+    let settings = json!({ "settings": { "baton": { "dispatch": "nats://me:hunter2@evil.example" } } });
+    client.notify("workspace/didChangeConfiguration", settings);
+    let ours = "dispatch cannot be set here: editor settings come merged with the workspace's";
+    let message = client.wait_for_message();
+    assert!(message_text(&message).contains(ours) && !message_text(&message).contains("evil"), "{message}");
+    let error = refused(&mut client);
+    assert!(error.contains(ours), "{error}");
+    assert!(api.requests().is_empty() && !session.exists(".agent_memory"));
+    assert_eq!(client.quit(), Some(0));
 }
