@@ -4,6 +4,7 @@
 
 mod escalation;
 mod history;
+mod kinds;
 mod overload;
 mod screens;
 mod tried;
