@@ -94,4 +94,5 @@ mod vscode;
 mod work_elsewhere;
 mod workers;
 mod workers_chaos;
+mod workers_editor;
 mod workers_tools;
