@@ -4,6 +4,7 @@
 
 mod reload;
 mod runs;
+mod search;
 mod unsaved;
 
 use crate::support::broker::BUS_KEY;
@@ -14,9 +15,15 @@ use crate::workers::{ACK_WAIT, Lab};
 
 /// An editor with the lab's workspace open, whose user works with the lab's workers. The server's own models answer nothing.
 fn editor(lab: &Lab) -> LspClient {
+    let client = editor_without_worker(lab);
+    wait_for_worker(&lab.coordinator.session);
+    client
+}
+
+/// The same, of which nobody knows whether a worker is there.
+fn editor_without_worker(lab: &Lab) -> LspClient {
     let session = &lab.coordinator.session;
     session.write_user_config(&format!("dispatch = \"{}\"\n", lab.coordinator.link.url()));
-    wait_for_worker(session);
     let wait = format!("{}ms", ACK_WAIT.as_millis());
     let baton = session.baton(["lsp"]).api(&lab.unused).env("BATON_BUS_KEY", BUS_KEY).env("BATON_ACK_WAIT", wait);
     let mut client = LspClient::start(&mut baton.into_command(), session.root());

@@ -18,7 +18,7 @@ use crate::support::messages_api::MessagesApi;
 use crate::workers::{ACK_WAIT, Lab};
 
 /// One more worker, whose user has these settings, and whose home `prepare` has seen.
-fn add_worker(lab: &mut Lab, settings: &str, prepare: impl Fn(&Worker)) {
+pub(crate) fn add_worker(lab: &mut Lab, settings: &str, prepare: impl Fn(&Worker)) {
     let number = lab.fleet.workers.len() as u64 + 1;
     let link = Link::to(lab.broker.address(), number, Arc::clone(&lab.acks));
     let mut worker = Worker::new(link, &lab.api, 2, ACK_WAIT);

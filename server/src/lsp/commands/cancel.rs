@@ -19,10 +19,14 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval at which is checked whether it has.
 const CHECK_STOPPED_EVERY: Duration = Duration::from_millis(200);
 
-/// Stop the run at work in the folder, whichever process holds it, and answer with its id.
+/// Stop the run at work in the folder, whichever process holds it, and answer with its id; a run that looks for its workers has
+/// none yet.
 pub(super) async fn cancel(folder: &Arc<Folder>) -> Result<Value, Refused> {
     if let Some(run) = folder.cancel().await {
         return Ok(json!({ "run": run }));
+    }
+    if folder.stop_search() {
+        return Ok(json!({ "run": null }));
     }
     let requested = folder.with_files(|files| {
         let Some(store) = files.memory()? else { return Err(Refused::NoActiveRun) };

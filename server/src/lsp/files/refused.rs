@@ -16,6 +16,12 @@ pub(crate) enum Refused {
     /// A run is active.
     #[error("run {0} is at work here; wait for its end, or stop it by baton.cancel")]
     RunActive(String),
+    /// A run that is to begin looks for workers.
+    #[error("a run that is to begin here looks for workers; wait for it, or stop it by baton.cancel")]
+    SearchActive,
+    /// That was stopped.
+    #[error("stopped before a worker was found; nothing was begun")]
+    SearchStopped,
     /// No run is active.
     #[error("nothing runs here")]
     NoActiveRun,

@@ -58,6 +58,8 @@ pub(crate) struct Folder {
     buffers: OpenBuffers,
     /// The active run. Locked while a run starts, so that there is never a second one.
     pub(crate) current: Mutex<Option<CurrentRun>>,
+    /// Stops the search for workers of a run that has not begun yet, while there is one.
+    search: std::sync::Mutex<Option<CancellationToken>>,
     /// Reads the status, and remembers what it has read of the runs' journals.
     status: std::sync::Mutex<StatusReader>,
     /// Fired when the client leaves or closes the folder: from then on nothing is asked.
@@ -74,6 +76,19 @@ pub(crate) struct Folder {
     hunks: Arc<HunkCache>,
     /// The phases of the program.
     pub(crate) table: &'static Table,
+}
+
+/// A search for workers; dropped, it is over.
+pub(crate) struct Search {
+    folder: Arc<Folder>,
+    /// Fired when it is to stop.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        self.folder.search().take();
+    }
 }
 
 impl Folder {
@@ -97,6 +112,7 @@ impl Folder {
             lenses,
             buffers,
             current: Mutex::default(),
+            search: std::sync::Mutex::default(),
             status: std::sync::Mutex::default(),
             closing: CancellationToken::new(),
             settings: EditorSettings::new(),
@@ -312,6 +328,29 @@ impl Folder {
         let current = current.as_ref()?;
         current.cancel.cancel();
         Some(current.run.clone())
+    }
+
+    /// Begin to look for the workers of a run. Answers with what stops that; nothing while another start looks for some.
+    pub(crate) fn begin_search(self: &Arc<Self>) -> Option<Search> {
+        let mut search = self.search();
+        if search.is_some() {
+            return None;
+        }
+        // It ends with the folder.
+        let stop = self.closing.child_token();
+        *search = Some(stop.clone());
+        Some(Search { folder: Arc::clone(self), stop })
+    }
+
+    /// Stop the search for workers, if there is one. Whether there was.
+    pub(crate) fn stop_search(&self) -> bool {
+        let search = self.search();
+        search.as_ref().inspect(|stop| stop.cancel()).is_some()
+    }
+
+    /// A poisoned lock only means that a thread panicked.
+    fn search(&self) -> MutexGuard<'_, Option<CancellationToken>> {
+        self.search.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether another process is at work in the folder.

@@ -78,6 +78,9 @@ async fn begin(folder: Arc<Folder>, start: Start) -> Result<String, Refused> {
         if let Some(current) = &*current {
             return Err(Refused::RunActive(current.run.clone()));
         }
+        if folder.closing.is_cancelled() {
+            return Err(Refused::SearchStopped);
+        }
     }
     let handle = blocking(move || Ok(workflow::start(engine, request)?)).await?;
     let run = handle.run.clone();

@@ -1,5 +1,7 @@
 //! Has the conversations of a run held by workers elsewhere, where the user's settings say so.
 
+use std::sync::Arc;
+
 use tower_lsp::lsp_types::MessageType;
 
 use crate::config;
@@ -17,17 +19,21 @@ pub(super) fn are_needed(engine: &Engine, goal: &Goal) -> Result<bool, Refused> 
     Ok(engine.settings.dispatch.is_some() && workflow::needs_model(engine, goal)?)
 }
 
-/// Find the workers. That may take half a minute: whatever a person should know of it is shown.
+/// Find the workers. That may take half a minute: whatever a person should know of it is shown, and `baton.cancel` stops it.
 ///
 /// # Errors
-/// When there is no key, the broker cannot be reached, no worker is there, or the editor leaves. Nothing was changed then.
-pub(super) async fn connect(folder: &Folder, engine: &mut Engine) -> Result<(), Refused> {
+/// When there is no key, the broker cannot be reached, no worker is there, it was stopped, or the editor leaves or closes the
+/// folder. Nothing was changed then.
+pub(super) async fn connect(folder: &Arc<Folder>, engine: &mut Engine) -> Result<(), Refused> {
     let told = |line: &str| {
         let message = format!("Baton: {}", text::safe_line(line));
         window::show_message(&folder.client, MessageType::INFO, message);
     };
+    let search = folder.begin_search().ok_or(Refused::SearchActive)?;
     tokio::select! {
-        connected = workflow::connect_dispatch(engine, &config::variable, &told) => Ok(connected?),
+        biased;
         () = folder.client.gone() => Err(Refused::Usage("the editor is gone".to_owned())),
+        () = search.stop.cancelled() => Err(Refused::SearchStopped),
+        connected = workflow::connect_dispatch(engine, &config::variable, &told) => Ok(connected?),
     }
 }
