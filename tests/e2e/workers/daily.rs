@@ -72,7 +72,19 @@ fn what_is_handed_back_is_gone_on_with_by_another_worker_and_no_answer_is_asked_
     lab.fleet.workers[0].start();
     lab.ends_well();
     assert_eq!(asked(&lab.api), 3, "the answer under way was waited for, and it counts");
-    assert!(super::has_told(&lab.coordinator, "gave it back: the worker ends"));
+    assert!(has_told(&lab.coordinator, "gave it back: the worker ends"));
+}
+
+#[test]
+fn a_worker_whose_model_thinks_for_long_is_not_taken_for_lost() {
+    // Offered again, the turn would be paid twice.
+    let edit = edits("src/t1.rs", "    0\n", "    1\n").after(3 * ACK_WAIT);
+    let script = Script::new().on("implement/T1", [edit, completed(&["src/t1.rs"])]);
+    let Some(mut lab) = Lab::new(Session::new(&workspace(1)), but(script, &[&[own("T1")]]), 2) else { return };
+    lab.coordinator.start();
+    lab.ends_well();
+    assert_eq!(asked(&lab.api), 2);
+    assert!(!has_told(&lab.coordinator, "nothing is heard of worker"));
 }
 
 #[test]

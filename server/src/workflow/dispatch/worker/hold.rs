@@ -23,7 +23,7 @@ use crate::workflow::dispatch::job::{Entry, Job, ReturnedFile, Signal, Work};
 use crate::workflow::dispatch::log_state::LogState;
 use crate::workspace::{JobFolder, Returned, TakeOver, Workspace};
 
-/// How often the coordinator is told that this worker is at work, and how often at most what its agent does.
+/// How often at least the coordinator is told that this worker is at work, and how often at most what its agent does.
 const WORKING: Duration = Duration::from_secs(5);
 const DOING: Duration = Duration::from_millis(200);
 /// When a job is offered again that this machine could not do.
@@ -390,12 +390,14 @@ async fn settle(worker: &Worker, session: &Session, ended: Result<(), AgentError
 
 /// Say now and then that the worker is at work, and hear whether the coordinator is.
 async fn talk(worker: Arc<Worker>, job: Job, session: Arc<Session>, mut signals: Option<Signals>) {
+    // Several times before it is taken for lost.
+    let often = WORKING.min(worker.times.ack_wait / 3);
     let working = async {
         loop {
             if let Ok(body) = serde_json::to_vec(&Signal::Working { claim: session.claim() }) {
                 worker.broker.signal(&job.workflow, &job.job, &body).await;
             }
-            tokio::time::sleep(WORKING.min(worker.times.ack_wait / 2)).await;
+            tokio::time::sleep(often).await;
         }
     };
     let hearing = async {
