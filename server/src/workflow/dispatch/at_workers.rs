@@ -26,12 +26,20 @@ pub(super) struct AtWorkers {
     /// How long nothing is heard of a worker before its work is offered again.
     pub(super) silence: Duration,
     sending: tokio::sync::Mutex<Sending>,
-    /// How many turns may be under way, by the provider.
-    throttles: Mutex<HashMap<String, Arc<Throttle>>>,
+    /// The providers of the workers' models, by the first part of a model's id.
+    providers: Mutex<HashMap<String, Arc<Provider>>>,
     /// The last fault that the person was told of.
     fault: Mutex<Option<String>>,
     /// Whether the person was told that no worker takes the work.
     is_untaken_told: AtomicBool,
+}
+
+/// A provider that workers ask.
+pub(super) struct Provider {
+    /// How many turns may be under way.
+    pub(super) throttle: Arc<Throttle>,
+    /// What it was called when it was last overloaded, for people.
+    name: Mutex<String>,
 }
 
 /// What of the workspace is at the broker.
@@ -58,17 +66,17 @@ impl AtWorkers {
             tag,
             silence,
             sending: tokio::sync::Mutex::default(),
-            throttles: Mutex::default(),
+            providers: Mutex::default(),
             fault: Mutex::default(),
             is_untaken_told: AtomicBool::new(false),
         }
     }
 
-    /// The throttle of a model's provider.
-    pub(super) fn throttle(&self, model: &str) -> Arc<Throttle> {
+    /// A model's provider.
+    pub(super) fn provider(&self, model: &str) -> Arc<Provider> {
         let provider = model.split_once(':').map_or(model, |(provider, _)| provider);
-        let mut throttles = self.throttles.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(throttles.entry(provider.to_owned()).or_insert_with(|| Throttle::new(WIDEST)))
+        let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(providers.entry(provider.to_owned()).or_default())
     }
 
     /// Tell of a fault of the broker, once until another one comes.
@@ -168,6 +176,23 @@ impl AtWorkers {
             sent.forget(&name);
         }
         put
+    }
+}
+
+impl Provider {
+    pub(super) fn name(&self) -> String {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It is overloaded, and this is what it is called.
+    pub(super) fn call(&self, name: &str) {
+        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self { throttle: Throttle::new(WIDEST), name: Mutex::default() }
     }
 }
 

@@ -202,6 +202,8 @@ pub(super) enum Signal {
         claim: u64,
         /// Counts the turns that it wanted to ask for.
         turn: u64,
+        /// The sequence of the last entry that it knew before: a line behind it answers this turn.
+        behind: u64,
     },
     /// The coordinator lets it.
     Ask {

@@ -124,7 +124,10 @@ impl Coordinator {
         let missing = |lines: &mut Vec<Value>| !lines.iter().any(&is_it);
         let waited = self.told.news.wait_timeout_while(self.told.lines(), 2 * PATIENCE, missing);
         let (lines, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        lines.iter().find(|line| is_it(line)).cloned().unwrap_or_else(|| panic!("{what} has not come: {}", self.log()))
+        let told = || lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        lines.iter().find(|line| is_it(line)).cloned().unwrap_or_else(|| {
+            panic!("{what} has not come: {}\n{}", self.log(), told());
+        })
     }
 
     /// What the last start printed for people.

@@ -361,9 +361,9 @@ impl<'a> Holding<'a> {
                     (self.report)(*activity);
                 }
             }
-            Ok(Signal::MayAsk { claim: by, turn }) if claim == Some(by) => {
+            Ok(Signal::MayAsk { claim: by, turn, behind }) if claim == Some(by) => {
                 self.seen = Instant::now();
-                self.may_ask(turn).await;
+                self.may_ask(turn, behind).await;
             }
             _ => {}
         }

@@ -9,10 +9,14 @@ use crate::models::Slot;
 pub(super) struct TurnAtWork {
     /// Its number among those that the worker asked for.
     pub(super) number: u64,
+    /// A line of the log behind this entry answers it.
+    pub(super) behind: u64,
     /// The right to have it under way.
     pub(super) slot: Option<Slot>,
     /// Waits for that.
     pub(super) entering: Option<JoinHandle<Option<Slot>>>,
+    /// Whether the person was told that it waits.
+    pub(super) is_held_back: bool,
 }
 
 impl TurnAtWork {

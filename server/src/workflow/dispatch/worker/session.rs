@@ -302,13 +302,14 @@ impl Session {
     /// Wait until the coordinator lets the model be asked.
     async fn leave(&self) {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
+        let behind = self.state().last;
         let mut silent = 0;
         // Where the coordinator says nothing, the worker's own throttle is what there is.
         while silent < SILENT_ANSWERS {
             let answered = self.answered.notified();
             tokio::pin!(answered);
             answered.as_mut().enable();
-            if let Ok(body) = serde_json::to_vec(&Signal::MayAsk { claim: self.claim, turn }) {
+            if let Ok(body) = serde_json::to_vec(&Signal::MayAsk { claim: self.claim, turn, behind }) {
                 self.broker.signal(&self.workflow, &self.job, &body).await;
             }
             match timeout(ANSWER, answered).await {
