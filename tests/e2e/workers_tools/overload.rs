@@ -123,3 +123,23 @@ fn an_overload_at_one_worker_has_the_turns_of_another_wait() {
     assert!(has_waited.load(Ordering::SeqCst), "T2 was asked for its second turn while T1 was under way");
     assert_eq!(lab.api.requests_of("implement/T2").len(), 4);
 }
+
+#[test]
+fn a_worker_that_is_lost_in_a_turn_keeps_no_other_from_asking() {
+    let is_stalled = AtomicBool::new(false);
+    let lab = two_at_once(move |request| {
+        let stalls = (request.agent.as_str(), request.turn) == ("implement/T2", 0);
+        let stalls = stalls && !is_stalled.swap(true, Ordering::SeqCst);
+        stalls.then(|| Reply::text("too late").after(Duration::from_secs(600)))
+    });
+    let Some(mut lab) = lab else { return };
+    wait_for_words(&lab, "T1", WAITS);
+    let has_it = |number: &usize| lab.worker_log(*number).contains("implement/T2 of workflow");
+    let at_work = (0..2).find(has_it).expect("a worker has it");
+    lab.fleet.workers[at_work].kill();
+    // The other one has T1, and no slot for T2 before T1 is done.
+    lab.ends_well();
+    for file in ["src/t1.rs", "src/t2.rs"] {
+        assert!(lab.coordinator.session.text(file).contains("    1\n"), "{file}");
+    }
+}

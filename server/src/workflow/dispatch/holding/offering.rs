@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Holding;
+use super::turn::TurnAtWork;
 use crate::agents::{AgentError, Limits, Slice};
 use crate::bus::Broker;
 use crate::contracts::RepoPath;
@@ -50,6 +51,8 @@ impl Holding<'_> {
 
     /// Offer the next attempt.
     pub(super) async fn offer_next(&mut self) -> Result<(), Stop> {
+        // Nobody is at a turn of it now, and those who could take it may wait for the place that the turn had.
+        self.turn = TurnAtWork::default();
         let tree = match self.brief.tools.needs_files() {
             true => Some(self.tree().await?),
             false => None,
