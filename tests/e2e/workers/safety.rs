@@ -176,7 +176,7 @@ fn a_worker_with_another_key_is_told_of_and_its_harm_is_mended() {
         worker.start();
         worker
     };
-    let wrong = fleet(&lab, "another key of the same length");
+    let wrong = fleet(&lab, "another key of thirty-two bytes, or so");
     lab.fleet.workers.push(wrong);
     // Somebody is there with the right key, and takes nothing.
     let peer = Peer::at(&lab.broker, ACK_WAIT);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::support::broker::{Link, Worker};
+use crate::support::broker::{Link, Trouble, Worker};
 use crate::support::messages_api::{Fault, RecordedRequest, Reply, Script};
 use crate::support::replies::{but, completed, edits, file_of, own, reads, workspace};
 use crate::support::session::Session;
@@ -52,7 +52,11 @@ impl Gate {
 
 /// Two tasks at once, each two looks, an edit and its end, at two workers of one slot each. The first attempt at T1's third turn is
 /// an overload, and comes while the first turn of T2 is under way: from then on one turn may be. `then` is asked for a reply first.
-fn two_at_once(then: impl Fn(&RecordedRequest) -> Option<Reply> + Send + Sync + 'static) -> Option<Lab> {
+/// What goes between the run and its broker takes so long (`away`) each way.
+fn two_at_once(
+    away: Duration,
+    then: impl Fn(&RecordedRequest) -> Option<Reply> + Send + Sync + 'static,
+) -> Option<Lab> {
     let turns = |id: &str| {
         let file = file_of(id);
         [reads(&file), reads(&file), edits(&file, "    0\n", "    1\n"), completed(&[&file])]
@@ -80,6 +84,7 @@ fn two_at_once(then: impl Fn(&RecordedRequest) -> Option<Reply> + Send + Sync + 
         worker.start();
         lab.fleet.workers.push(worker);
     }
+    lab.coordinator.link.begin(Trouble::Delay(away));
     lab.coordinator.start();
     Some(lab)
 }
@@ -95,11 +100,21 @@ const WAITS: &str = "is overloaded; waiting until fewer requests are under way";
 
 #[test]
 fn an_overload_at_one_worker_has_the_turns_of_another_wait() {
+    overload(Duration::ZERO);
+}
+
+#[test]
+fn so_it_does_where_what_is_signalled_comes_sooner_than_what_is_in_the_log() {
+    // An answer in the log is asked for once it is heard of, and until then the next turn is.
+    overload(Duration::from_millis(100));
+}
+
+fn overload(away: Duration) {
     let (first, again) = (Gate::default(), Gate::default());
     // Whether T1's second attempt was answered, and whether that was before the second turn of T2 was asked for.
     let (is_answered, has_waited) = (AtomicBool::new(false), Arc::new(AtomicBool::new(false)));
     let (held, waited) = ((first.clone(), again.clone()), Arc::clone(&has_waited));
-    let lab = two_at_once(move |request| {
+    let lab = two_at_once(away, move |request| {
         match (request.agent.as_str(), request.turn) {
             ("implement/T1", 2) => {
                 held.1.wait();
@@ -127,7 +142,7 @@ fn an_overload_at_one_worker_has_the_turns_of_another_wait() {
 #[test]
 fn a_worker_that_is_lost_in_a_turn_keeps_no_other_from_asking() {
     let is_stalled = AtomicBool::new(false);
-    let lab = two_at_once(move |request| {
+    let lab = two_at_once(Duration::ZERO, move |request| {
         let stalls = (request.agent.as_str(), request.turn) == ("implement/T2", 0);
         let stalls = stalls && !is_stalled.swap(true, Ordering::SeqCst);
         stalls.then(|| Reply::text("too late").after(Duration::from_secs(600)))
