@@ -173,7 +173,7 @@ fn a_long_conversation_over_a_long_way_comes_through() {
     let line = "0123456789 ".repeat(8);
     let names: Vec<String> = (0..14).map(|number| format!("data/{number}.txt")).collect();
     for name in &names {
-        session.write(name, &format!("{line}\n").repeat(600));
+        session.write(name, format!("{line}\n").repeat(600));
     }
     // More than goes in one message: it comes in several, one after the other.
     let all = Reply::tools(names.iter().map(|name| ("read_file", json!({ "path": name }))));

@@ -41,6 +41,19 @@ fn secrets_in(bytes: &[u8]) -> Vec<&'static str> {
     all.into_iter().filter(|secret| memchr::memmem::find(bytes, secret.as_bytes()).is_some()).collect()
 }
 
+/// Tell the agent of T1 a key, and let the run come to its end: the agent was told without it.
+fn tell_a_key(lab: &mut Lab) {
+    lab.api.wait_for_request("implement/T1");
+    let told = format!("The key is {OF_ENVIRONMENT}, I think.");
+    lab.coordinator.session.baton(["tell", "--task", "T1", &told]).run().expect(0);
+    lab.ends_well();
+    let requests = lab.api.requests_of("implement/T1");
+    let last = requests.last().unwrap().body["messages"].to_string();
+    assert!(last.contains("The key is <masked by Baton: key in OPENAI_API_KEY>, I think."), "{last}");
+    let ended = lab.coordinator.told().pop().unwrap().to_string();
+    assert!(!ended.contains("not taken"), "{ended}");
+}
+
 #[test]
 fn no_secret_leaves() {
     let files = format!(
@@ -69,15 +82,7 @@ fn no_secret_leaves() {
     let tap = peer.listen();
     lab.coordinator = lab.coordinator.env("ANTHROPIC_API_KEY", PROVIDER).env("OPENAI_API_KEY", OF_ENVIRONMENT);
     lab.coordinator.start();
-    lab.api.wait_for_request("implement/T1");
-    let told = format!("The key is {OF_ENVIRONMENT}, I think.");
-    lab.coordinator.session.baton(["tell", "--task", "T1", &told]).run().expect(0);
-    lab.ends_well();
-    let requests = lab.api.requests_of("implement/T1");
-    let last = requests.last().unwrap().body["messages"].to_string();
-    assert!(last.contains("The key is <masked by Baton: key in OPENAI_API_KEY>, I think."), "{last}");
-    let ended = lab.coordinator.told().pop().unwrap().to_string();
-    assert!(!ended.contains("not taken"), "{ended}");
+    tell_a_key(&mut lab);
     let config = lab.coordinator.session.text("src/config.rs");
     assert!(config.contains(TOKEN) && config.contains(BUS_KEY) && config.contains("    1\n"), "{config}");
 

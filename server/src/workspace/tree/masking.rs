@@ -10,9 +10,11 @@ use crate::workspace::protect::{is_secret_text, masked, masks, secret_spans};
 use crate::workspace::text_file::{TextFile, text_of};
 use crate::workspace::{Interrupt, Interrupted};
 
+type Mask = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Masks the keys that are known on this machine, whatever their form. Answers nothing where a text holds none.
 #[derive(Clone)]
-pub struct Keys(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Keys(Arc<Mask>);
 
 impl Keys {
     /// Those that this finds.
