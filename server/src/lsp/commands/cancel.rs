@@ -25,7 +25,12 @@ pub(super) async fn cancel(folder: &Arc<Folder>) -> Result<Value, Refused> {
     if let Some(run) = folder.cancel().await {
         return Ok(json!({ "run": run }));
     }
-    if folder.stop_search() {
+    let was_searched = folder.stop_search();
+    // The search may have ended meanwhile, and its run begun.
+    if let Some(run) = folder.cancel().await {
+        return Ok(json!({ "run": run }));
+    }
+    if was_searched {
         return Ok(json!({ "run": null }));
     }
     let requested = folder.with_files(|files| {

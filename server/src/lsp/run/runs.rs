@@ -70,23 +70,25 @@ async fn begin(folder: Arc<Folder>, start: Start) -> Result<String, Refused> {
         window::open_or_show_message(&folder.client, folder.capabilities.show_document, task, None, message);
     }
     let Opened { mut engine, request, needs_workers } = opened?;
+    let mut search = None;
     if needs_workers {
         // Meanwhile whatever asks for the current run goes on.
         drop(current);
-        workers::connect(&folder, &mut engine).await?;
+        let found = workers::connect(&folder, &mut engine).await?;
         current = folder.current.lock().await;
         if let Some(current) = &*current {
             return Err(Refused::RunActive(current.run.clone()));
         }
-        if folder.closing.is_cancelled() {
+        if found.stop.is_cancelled() {
             return Err(Refused::SearchStopped);
         }
+        search = Some(found);
     }
     let handle = blocking(move || Ok(workflow::start(engine, request)?)).await?;
     let run = handle.run.clone();
     let over = CancellationToken::new();
     *current = Some(CurrentRun { run: run.clone(), cancel: handle.cancel.clone(), over: over.clone() });
-    drop(current);
+    drop((current, search));
     folder.withdraw_question();
     tokio::spawn(watch(folder, handle, gates, files, start, over));
     Ok(run)

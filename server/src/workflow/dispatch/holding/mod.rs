@@ -210,8 +210,13 @@ impl<'a> Holding<'a> {
             // The coordinator was killed before it had written down what it took.
             return self.judge_taken().await.map(drop);
         }
-        if self.state.pending.is_some() && self.judge_pending().await? {
-            return Ok(());
+        if self.state.pending.is_some() {
+            if self.judge_pending().await? {
+                return Ok(());
+            }
+            if self.knows_more() {
+                return Err(Stop::Behind);
+            }
         }
         // Before a worker can ask for leave.
         let signals = self.signals().await?;
@@ -306,6 +311,7 @@ impl<'a> Holding<'a> {
                 self.notice(format!("worker {worker} gave it back: {why}"));
                 if tree_is_lost {
                     self.at.send_again().await;
+                    self.put_edits(true).await?;
                     self.offer_next().await?;
                 }
             }

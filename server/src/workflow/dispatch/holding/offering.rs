@@ -11,7 +11,7 @@ use crate::workflow::dispatch::at_workers::TreeFault;
 use crate::workflow::dispatch::job::{Entry, Job, PROTOCOL, ReturnedFile, Work};
 use crate::workflow::dispatch::patience::Stop;
 use crate::workflow::run::phase::Conversation;
-use crate::workspace::{Returned, sha256};
+use crate::workspace::{Returned, Staging, sha256};
 
 /// How often an untaken job is looked for in the queue.
 const LOOK: Duration = Duration::from_secs(5);
@@ -19,25 +19,8 @@ const LOOK: Duration = Duration::from_secs(5);
 impl Holding<'_> {
     /// All that a worker needs.
     pub(super) async fn work(&self) -> Result<Work, Stop> {
-        let (mut read, mut edits) = (Vec::new(), Vec::new());
-        if let Some(initial) = &self.initial {
-            read = initial.read_files();
-            for Returned { path, base, after, moved_from } in initial.returned_as_sent() {
-                let after = match after {
-                    Some(bytes) => {
-                        let name = sha256(&bytes);
-                        let put = |broker: Broker| {
-                            let (name, bytes) = (name.clone(), bytes.clone());
-                            async move { broker.put_file(&name, bytes).await }
-                        };
-                        self.patiently(put).await?;
-                        Some(name)
-                    }
-                    None => None,
-                };
-                edits.push(ReturnedFile { path, base, after, moved_from });
-            }
-        }
+        let read = self.initial.as_ref().map(Staging::read_files).unwrap_or_default();
+        let edits = self.put_edits(false).await?;
         Ok(Work {
             run: self.run.context.run.clone(),
             memory_dir: self.run.store.path().clone(),
@@ -47,6 +30,33 @@ impl Holding<'_> {
             edits,
             recorded: self.carried.to_vec(),
         })
+    }
+
+    /// Have the edits that were made before the conversation be at the broker; `again`: whatever it seems to have of them.
+    pub(super) async fn put_edits(&self, again: bool) -> Result<Vec<ReturnedFile>, Stop> {
+        let mut edits = Vec::new();
+        let before = self.initial.as_ref().map(Staging::returned_as_sent).unwrap_or_default();
+        for Returned { path, base, after, moved_from } in before {
+            let after = match after {
+                Some(bytes) => {
+                    let name = sha256(&bytes);
+                    let put = |broker: Broker| {
+                        let (name, bytes) = (name.clone(), bytes.clone());
+                        async move {
+                            match again {
+                                true => broker.put_file_again(&name, bytes).await,
+                                false => broker.put_file(&name, bytes).await,
+                            }
+                        }
+                    };
+                    self.patiently(put).await?;
+                    Some(name)
+                }
+                None => None,
+            };
+            edits.push(ReturnedFile { path, base, after, moved_from });
+        }
+        Ok(edits)
     }
 
     /// Offer the next attempt.

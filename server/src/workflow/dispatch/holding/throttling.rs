@@ -19,6 +19,12 @@ impl Holding<'_> {
             return;
         }
         if number != self.turn.number || (self.turn.slot.is_none() && self.turn.entering.is_none()) {
+            // Whoever asks for the next turn has the answer to the one before, which may still be on its way here.
+            if number > self.turn.number
+                && let Some(slot) = self.turn.slot.take()
+            {
+                slot.succeeded();
+            }
             self.turn = TurnAtWork { number, behind, entering: Some(self.enter()), ..TurnAtWork::default() };
         } else {
             self.answer_asked().await;

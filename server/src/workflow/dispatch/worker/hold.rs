@@ -28,6 +28,8 @@ const WORKING: Duration = Duration::from_secs(5);
 const DOING: Duration = Duration::from_millis(200);
 /// When a job is offered again that this machine could not do.
 const LATER: Duration = Duration::from_secs(5);
+/// The same, of one that a machine of another kind may be able to do, once it has time.
+const MUCH_LATER: Duration = Duration::from_secs(15);
 
 /// What becomes of the job in the queue.
 pub(super) enum Settled {
@@ -126,7 +128,8 @@ impl Unprepared {
     fn entry(self, claim: u64) -> (Entry, Settled) {
         let given_back = |why, tree_is_lost| Entry::GivenBack { claim, why, tree_is_lost };
         match self {
-            Self::Here(why) | Self::Nowhere(why) => (given_back(why, false), Settled::GivenBack(Duration::ZERO)),
+            Self::Here(why) => (given_back(why, false), Settled::GivenBack(Duration::ZERO)),
+            Self::Nowhere(why) => (given_back(why, false), Settled::GivenBack(MUCH_LATER)),
             Self::Broker(fault) => {
                 (given_back(format!("its files cannot be had: {fault}"), false), Settled::GivenBack(LATER))
             }

@@ -223,12 +223,18 @@ impl Session {
                     return Ok(seq);
                 }
                 Err(AppendFault::Behind) => self.read_on().await,
-                Err(AppendFault::Fault(BrokerFault::Lost { .. })) => self.end(Stopped::Lost),
+                Err(AppendFault::Fault(BrokerFault::Lost { .. })) => {
+                    self.end(Stopped::Lost);
+                    return Err(AgentError::Cancelled);
+                }
                 Err(AppendFault::Fault(fault)) if fault.may_pass() => {
                     sleep(AGAIN).await;
                     self.read_on().await;
                 }
-                Err(AppendFault::Fault(fault)) => self.end(Stopped::Failed(fault.to_string())),
+                Err(AppendFault::Fault(fault)) => {
+                    self.end(Stopped::Failed(fault.to_string()));
+                    return Err(AgentError::Cancelled);
+                }
             }
         }
     }
