@@ -43,10 +43,11 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    fn wait(&self) {
+    /// Waits until it is open. Whether it is: one that stays closed fails the test elsewhere.
+    fn wait(&self) -> bool {
         let closed = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that stays closed fails the test elsewhere.
-        drop(self.0.1.wait_timeout_while(closed, 2 * PATIENCE, |is_open| !*is_open));
+        let waited = self.0.1.wait_timeout_while(closed, 2 * PATIENCE, |is_open| !*is_open);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -70,7 +71,7 @@ fn two_at_once(
         .by(move |request| {
             match (request.agent.as_str(), request.turn) {
                 // T2 begins once T1 was answered for the first time.
-                ("implement/T1", 1) => both.wait(),
+                ("implement/T1", 1) => _ = both.wait(),
                 ("implement/T2", 0) => both.open(),
                 _ => {}
             }
@@ -113,14 +114,18 @@ fn overload(away: Duration) {
     let (first, again) = (Gate::default(), Gate::default());
     // Whether T1's second attempt was answered, and whether that was before the second turn of T2 was asked for.
     let (is_answered, has_waited) = (AtomicBool::new(false), Arc::new(AtomicBool::new(false)));
-    let (held, waited) = ((first.clone(), again.clone()), Arc::clone(&has_waited));
+    // Whether both were under way at once after that.
+    let (last, were_both) = (Gate::default(), Arc::new(AtomicBool::new(false)));
+    let (held, waited, at_once) = ((first.clone(), again.clone()), Arc::clone(&has_waited), Arc::clone(&were_both));
     let lab = two_at_once(away, move |request| {
         match (request.agent.as_str(), request.turn) {
             ("implement/T1", 2) => {
                 held.1.wait();
                 is_answered.store(true, Ordering::SeqCst);
             }
-            ("implement/T2", 0) => held.0.wait(),
+            ("implement/T2", 0) => _ = held.0.wait(),
+            ("implement/T1", 3) => at_once.store(last.wait(), Ordering::SeqCst),
+            ("implement/T2", 2) => last.open(),
             ("implement/T2", 1) => waited.store(is_answered.load(Ordering::SeqCst), Ordering::SeqCst),
             _ => {}
         }
@@ -136,6 +141,7 @@ fn overload(away: Duration) {
     wait_for_words(&lab, "T2", "asking Anthropic API");
     lab.ends_well();
     assert!(has_waited.load(Ordering::SeqCst), "T2 was asked for its second turn while T1 was under way");
+    assert!(were_both.load(Ordering::SeqCst), "an answer without an overload lets one more be under way");
     assert_eq!(lab.api.requests_of("implement/T2").len(), 4);
 }
 
