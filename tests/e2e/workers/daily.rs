@@ -230,3 +230,21 @@ fn files_that_are_gone_at_the_broker_are_sent_again() {
     assert!(is_told("gave it back: its files cannot be had") || is_told("nothing is heard of worker"));
     assert_eq!(asked(&lab.api), 4, "the one under way at the kill is asked for again");
 }
+
+#[test]
+fn so_are_the_edits_that_an_earlier_attempt_made() {
+    let failed = json!({ "status": "failed", "changes": [], "notes": "I cannot find out what 2 is.", "blockers": [] });
+    let first = vec![edits("src/t1.rs", "    0\n", "    1\n"), Reply::tool("submit_result", failed)];
+    let second = vec![edits("src/t1.rs", "    1\n", "    2\n").after(THINKING), completed(&["src/t1.rs"])];
+    let script = but(Script::new().rounds("implement/T1", [first, second]), &[&[own("T1")]]);
+    let Some(mut lab) = Lab::new(Session::new(&workspace(1)), script, 1) else { return };
+    let peer = Peer::at(&lab.broker, ACK_WAIT);
+    lab.coordinator.start();
+    lab.api.wait_for_request(("implement/T1", 1, 0));
+    lab.fleet.workers[0].kill();
+    peer.purge_files();
+    lab.fleet.workers[0].start();
+    lab.ends_well();
+    assert!(lab.coordinator.session.text("src/t1.rs").contains("    2\n"));
+    assert_eq!(asked(&lab.api), 5, "the one under way at the kill is asked for again");
+}
