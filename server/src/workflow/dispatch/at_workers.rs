@@ -161,7 +161,8 @@ impl AtWorkers {
         (sending.sent, sending.again) = (Sent::default(), true);
     }
 
-    async fn put(&self, name: &str, bytes: Vec<u8>, again: bool) -> Result<(), BrokerFault> {
+    /// Have a file be at the broker; `again`: whatever that seems to have of it.
+    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, again: bool) -> Result<(), BrokerFault> {
         match again {
             true => self.broker.put_file_again(name, bytes).await,
             false => self.broker.put_file(name, bytes).await,

@@ -114,20 +114,25 @@ impl Broker {
     }
 
     fn spawn(&mut self) {
+        let begun = self.log().len();
+        self.child = Some(self.launched());
+        // It listens before JetStream has recovered its streams; this line is written once it has.
+        wait_until("nats-server to be ready", || {
+            // While it was away, its port may have been lent to somebody's connection for a moment.
+            if self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_)))) {
+                self.child = Some(self.launched());
+            }
+            greets(self.address()) && self.log().get(begun..).is_some_and(|log| log.contains("Server is ready"))
+        });
+    }
+
+    fn launched(&self) -> Child {
         let log = OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
         let log = || Stdio::from(File::try_clone(&log).expect("a log"));
         let mut command = Command::new(&self.program);
         command.args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-m", &self.monitor.to_string()]);
         command.arg("-sd").arg(self.storage()).stdin(Stdio::null()).stdout(log()).stderr(log());
-        self.child = Some(command.spawn().expect("nats-server starts"));
-        let (address, log) = (self.address(), self.folder.path().join("log"));
-        // It listens before JetStream has recovered its streams; this line is written once it has.
-        let starts = |text: &str| text.matches("Starting nats-server").count();
-        let is_ready = || {
-            let log = fs::read_to_string(&log).unwrap_or_default();
-            greets(address) && starts(&log) == log.matches("Server is ready").count()
-        };
-        wait_until("nats-server to be ready", is_ready);
+        command.spawn().expect("nats-server starts")
     }
 }
 

@@ -38,7 +38,7 @@ const UNTAKEN: Duration = Duration::from_secs(15);
 const AWAY_TOLD: Duration = Duration::from_secs(3);
 /// How long the last word to a worker may take, once the run is cancelled.
 const FAREWELL: Duration = Duration::from_millis(900);
-/// How often workers may give the work back before one of them has had a turn: then nobody can do it.
+/// How often in a row workers may give the work back without a turn: then it is for the person to see why.
 const MOST_GIVEN_BACK: u32 = 20;
 /// Characters of what a worker says that are shown.
 const SHOWN: usize = 300;
@@ -203,20 +203,15 @@ impl<'a> Holding<'a> {
         if self.state.work.is_none() {
             self.append(Entry::Opened { work: Box::new(self.work().await?) }).await?;
         }
-        if self.state.work.is_some() && self.state.pending.is_none() && !self.is_taken() && self.knows_more() {
-            return Err(Stop::Behind);
-        }
         if self.is_taken() {
             // The coordinator was killed before it had written down what it took.
             return self.judge_taken().await.map(drop);
         }
-        if self.state.pending.is_some() {
-            if self.judge_pending().await? {
-                return Ok(());
-            }
-            if self.knows_more() {
-                return Err(Stop::Behind);
-            }
+        if self.state.pending.is_some() && self.judge_pending().await? {
+            return Ok(());
+        }
+        if self.knows_more() {
+            return Err(Stop::Behind);
         }
         // Before a worker can ask for leave.
         let signals = self.signals().await?;
@@ -305,7 +300,8 @@ impl<'a> Holding<'a> {
                 self.given_back += 1;
                 let (worker, why) = (safe_line(&worker), short_line(&why, SHOWN));
                 if self.given_back >= MOST_GIVEN_BACK {
-                    let message = format!("no worker can do it; the last one was {worker}, which gave it back: {why}");
+                    let message =
+                        format!("{MOST_GIVEN_BACK} times in a row it was given back; the last time by {worker}: {why}");
                     return Err(AgentError::Elsewhere(message).into());
                 }
                 self.notice(format!("worker {worker} gave it back: {why}"));

@@ -40,15 +40,7 @@ impl Holding<'_> {
             let after = match after {
                 Some(bytes) => {
                     let name = sha256(&bytes);
-                    let put = |broker: Broker| {
-                        let (name, bytes) = (name.clone(), bytes.clone());
-                        async move {
-                            match again {
-                                true => broker.put_file_again(&name, bytes).await,
-                                false => broker.put_file(&name, bytes).await,
-                            }
-                        }
-                    };
+                    let put = |_| self.at.put(&name, bytes.clone(), again);
                     self.patiently(put).await?;
                     Some(name)
                 }

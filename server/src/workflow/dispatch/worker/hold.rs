@@ -119,7 +119,7 @@ impl Unprepared {
     fn words(&self) -> String {
         match self {
             Self::Here(why) | Self::Nowhere(why) => format!("given back: {why}"),
-            Self::Lost(fault) | Self::Broker(fault) => format!("given back: its files cannot be had: {fault}"),
+            Self::Lost(fault) | Self::Broker(fault) => format!("given back: {}", not_had(fault)),
             Self::Changed(path) => format!("ended: {path} is not what the task's edits were made of"),
         }
     }
@@ -130,16 +130,18 @@ impl Unprepared {
         match self {
             Self::Here(why) => (given_back(why, false), Settled::GivenBack(Duration::ZERO)),
             Self::Nowhere(why) => (given_back(why, false), Settled::GivenBack(MUCH_LATER)),
-            Self::Broker(fault) => {
-                (given_back(format!("its files cannot be had: {fault}"), false), Settled::GivenBack(LATER))
-            }
+            Self::Broker(fault) => (given_back(not_had(&fault), false), Settled::GivenBack(LATER)),
             // The coordinator offers it anew, with all that belongs to it.
-            Self::Lost(fault) => (given_back(format!("its files cannot be had: {fault}"), true), Settled::Done),
+            Self::Lost(fault) => (given_back(not_had(&fault), true), Settled::Done),
             Self::Changed(path) => {
                 (Entry::Ended { claim, error: PortableError::Changed { path: path.to_string() } }, Settled::Done)
             }
         }
     }
+}
+
+fn not_had(fault: &BrokerFault) -> String {
+    format!("its files cannot be had: {fault}")
 }
 
 impl From<BrokerFault> for Unprepared {
@@ -169,7 +171,7 @@ async fn prepare(
     claim: u64,
     ending: &CancellationToken,
 ) -> Result<Prepared, NotPrepared> {
-    let here = |why: String| Unprepared::Here(why);
+    let here = Unprepared::Here;
     let Some(work) = state.work.take() else {
         return Err(NotPrepared { log, state, fault: here("its log is not there".to_owned()) });
     };
