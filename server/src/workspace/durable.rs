@@ -13,33 +13,55 @@ use super::platform::{self, make_private, set_mode};
 /// # Errors
 /// The system's error; the old file is then unchanged, and the temporary one removed where possible.
 pub fn replace(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace_prepared(dir, name, bytes, &|file| set_mode(file, mode))
+    replace_if(dir, name, bytes, mode, &|| true).map(|_| ())
 }
 
-/// [`replace`], where `prepare` sets the metadata of the new file.
+/// [`replace`], unless `still` says once the new file is written, which takes a while, that the old one is no longer what it
+/// was: it then stays, and the answer is `false`. For files that people edit too.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_if(dir: &Dir, name: &str, bytes: &[u8], mode: u32, still: &dyn Fn() -> bool) -> io::Result<bool> {
+    replace_prepared(dir, name, bytes, &|file| set_mode(file, mode), still)
+}
+
+/// [`replace_if`], where `prepare` sets the metadata of the new file.
 pub(super) fn replace_prepared(
     dir: &Dir,
     name: &str,
     bytes: &[u8],
     prepare: &dyn Fn(&File) -> io::Result<()>,
-) -> io::Result<()> {
-    replace_from(name, dir, || write_temp(dir, bytes, prepare))
+    still: &dyn Fn() -> bool,
+) -> io::Result<bool> {
+    let place = |temp: &str| {
+        let is_still = still();
+        if is_still { dir.rename(temp, dir, name).map(|()| true) } else { dir.remove_file(temp).map(|()| false) }
+    };
+    put_in_place(dir, &|| write_temp(dir, bytes, prepare), &place)
 }
 
 /// Creates `name` with the metadata that the system gives new files: permission bits, group and access control list
-/// come from the umask and the folder.
+/// come from the umask and the folder. What is there by then stays: [`io::ErrorKind::AlreadyExists`].
 pub(super) fn create(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    replace_from(name, dir, || {
-        with_temp_name(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir)
-    })
+    let write = || with_temp_name(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir);
+    put_in_place(dir, &write, &|temp| platform::rename_new((dir, temp), (dir, name)))
 }
 
-fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -> io::Result<()> {
+/// Moves a file to a name that nothing has: [`io::ErrorKind::AlreadyExists`] where something does.
+pub(super) fn rename_new(from: (&Dir, &str), to: (&Dir, &str)) -> io::Result<()> {
+    platform::rename_new(from, to)
+}
+
+fn put_in_place<T>(
+    dir: &Dir,
+    write: &dyn Fn() -> io::Result<String>,
+    place: &dyn Fn(&str) -> io::Result<T>,
+) -> io::Result<T> {
     let mut swept = 0;
     loop {
         let temp = write()?;
-        match dir.rename(&temp, dir, name) {
-            Ok(()) => return sync_folder(dir),
+        match place(&temp) {
+            Ok(done) => return sync_folder(dir).map(|()| done),
             // A run that starts removes temporary files of others as leftovers.
             Err(error) if error.kind() == io::ErrorKind::NotFound && swept < 3 => swept += 1,
             Err(error) => {
@@ -205,20 +227,49 @@ mod tests {
         let writes = std::cell::Cell::new(0);
         let swept = |times: u32| {
             writes.set(0);
-            replace_from("a.txt", &dir, || {
-                let temp = write_temp(&dir, b"new\n", &|file| set_mode(file, 0o644))?;
+            let still = || {
                 writes.set(writes.get() + 1);
                 if writes.get() <= times {
-                    assert_eq!(sweep(&dir)?, 1);
+                    assert_eq!(sweep(&dir).unwrap(), 1);
                 }
-                Ok(temp)
-            })
+                true
+            };
+            replace_if(&dir, "a.txt", b"new\n", 0o644, &still)
         };
         assert_eq!(swept(99).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!((writes.get(), fixture.read("a.txt").unwrap()), (4, b"old\n".to_vec()));
         swept(3).unwrap();
         assert_eq!(fixture.read("a.txt").unwrap(), b"new\n");
         assert_eq!(fixture.names("."), ["a.txt"]);
+    }
+
+    #[test]
+    fn what_was_changed_while_the_new_file_was_written_stays() {
+        let fixture = Fixture::new("//- /a.txt\nold\n");
+        let dir = fixture.dir();
+        let saved = || {
+            fixture.write("a.txt", b"mine\n");
+            false
+        };
+        assert!(!replace_if(&dir, "a.txt", b"new\n", 0o644, &saved).unwrap());
+        assert_eq!(fixture.text("a.txt"), "mine\n");
+        assert_eq!(fixture.names("."), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_new_file_takes_the_place_of_nothing() {
+        let fixture = Fixture::new("//- /a.txt\nmine\n//- /b/c.txt\nmine\n");
+        let dir = fixture.dir();
+        for taken in ["a.txt", "b"] {
+            assert_eq!(create(&dir, taken, b"new\n").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            let by_looking = platform::rename_if_free((&dir, "a.txt"), (&dir, taken));
+            assert_eq!(by_looking.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fixture.text("a.txt"), "mine\n");
+        create(&dir, "new.txt", b"new\n").unwrap();
+        assert_eq!(fixture.text("new.txt"), "new\n");
+        platform::rename_if_free((&dir, "new.txt"), (&dir, "newer.txt")).unwrap();
+        assert_eq!(fixture.names("."), ["a.txt", "b", "newer.txt"]);
     }
 
     #[test]

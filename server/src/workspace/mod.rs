@@ -65,7 +65,7 @@ pub use cache_file::CacheFile;
 pub use cap_std::fs::Dir;
 pub use detected_checks::{DetectedCheck, detected_checks};
 pub use diff::{changed_lines, counts, unified};
-pub use durable::{append_line, open_append, replace, sweep, sync_folder};
+pub use durable::{append_line, open_append, replace, replace_if, sweep, sync_folder};
 pub use enclosing::enclosing_definitions;
 pub use error::WorkspaceError;
 pub use excerpt::Excerpt;

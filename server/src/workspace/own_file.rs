@@ -2,6 +2,8 @@
 
 use std::io;
 
+use cap_std::fs::File;
+
 use super::durable::{create, replace_prepared};
 use super::error::WorkspaceError;
 use super::ownership::apply_metadata;
@@ -52,21 +54,27 @@ impl Workspace {
         let before = self.read_in_place(path)?;
         let text = before.as_ref().map(|state| text_of(path, state.bytes.clone())).transpose()?.unwrap_or_default();
         let text = change(&text).map_err(OwnFileError::Refused)?;
-        if self.read_in_place(path)?.map(|now| now.sha256) != before.as_ref().map(|before| before.sha256.clone()) {
-            return Err(OwnFileError::Left(path.clone(), "was changed at the same time; try again"));
-        }
+        let sha256 = before.as_ref().map(|before| &before.sha256);
+        let still = || self.read_in_place(path).is_ok_and(|now| now.as_ref().map(|now| &now.sha256) == sha256);
         let folder = match path.parent() {
             Some(parent) => &self.folder(&parent)?,
             None => self.dir(),
         };
         let name = path.file_name();
         let written = match &before {
-            None => create(folder, name, text.as_bytes()),
-            Some(state) => replace_prepared(folder, name, text.as_bytes(), &|file| {
-                apply_metadata(file, (folder, name), state.owner, state.mode)
-            }),
+            None => create(folder, name, text.as_bytes()).map(|()| true),
+            Some(state) => {
+                let prepare = |file: &File| apply_metadata(file, (folder, name), state.owner, state.mode);
+                replace_prepared(folder, name, text.as_bytes(), &prepare, &still)
+            }
         };
-        written.map_err(|error| OwnFileError::Io(path.clone(), error))
+        let is_changed = || OwnFileError::Left(path.clone(), "was changed at the same time; try again");
+        match written {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(is_changed()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(is_changed()),
+            Err(error) => Err(OwnFileError::Io(path.clone(), error)),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::contracts::{
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, QUICK_MARK, TASK};
 use crate::memory::task_text::{self, tidied};
+use crate::workspace::ReadFault;
 
 /// The template of task.md, which counts as no task.
 const TASK_TEMPLATE: &str = "# Task\n\nWrite here, in your own words, what is to be done, and save this file.\n";
@@ -49,10 +50,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn offer_task_file(&self) -> Result<String, MemoryError> {
-        if self.text(TASK)?.is_none_or(|text| tidied(&text).is_empty()) {
-            self.replace(TASK, TASK_TEMPLATE.as_bytes(), 0o644)?;
-        }
-        Ok(self.name(TASK))
+        self.offer(TASK, TASK_TEMPLATE)
     }
 
     /// Makes sure that there is a feedback.md to write in, as [`Self::offer_task_file`] does for task.md.
@@ -60,10 +58,16 @@ impl Store {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn offer_feedback_file(&self) -> Result<String, MemoryError> {
-        if self.text(FEEDBACK)?.is_none_or(|text| tidied(&text).is_empty()) {
-            self.replace(FEEDBACK, FEEDBACK_TEMPLATE.as_bytes(), 0o644)?;
+        self.offer(FEEDBACK, FEEDBACK_TEMPLATE)
+    }
+
+    fn offer(&self, file: &str, template: &str) -> Result<String, MemoryError> {
+        let is_blank = |text: Option<&str>| text.is_none_or(|text| tidied(text).is_empty());
+        if is_blank(self.text(file)?.as_deref()) {
+            let blank = |text: Result<Option<&str>, &ReadFault>| text.is_ok_and(is_blank).then(|| template.to_owned());
+            self.change(file, MAX_TEXT_BYTES, |text| Ok(blank(text)))?;
         }
-        Ok(self.name(FEEDBACK))
+        Ok(self.name(file))
     }
 
     /// The text that the user wrote in feedback.md.
@@ -98,17 +102,14 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn refresh_plan_markdown(&self, markdown: &str) -> Result<(), MemoryError> {
-        let before = self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES);
-        let noted = match &before {
-            Ok(Some(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
-            Ok(None) => self.unsent_plan_markdown()?,
-            Err(_) => None,
-        };
-        let carried = noted.as_deref().map_or(Cow::Borrowed(markdown), |noted| with_notes_of(noted, markdown));
-        match before {
-            Ok(Some(bytes)) if bytes == carried.as_bytes() => Ok(()),
-            _ => self.replace(PLAN_MARKDOWN, carried.as_bytes(), 0o644),
-        }
+        self.change(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES, |before| {
+            let noted = match before {
+                Ok(Some(noted)) => Some(Cow::Borrowed(noted)),
+                Ok(None) => self.unsent_plan_markdown()?.map(Cow::Owned),
+                Err(_) => None,
+            };
+            Ok(Some(noted.map_or_else(|| markdown.to_owned(), |noted| with_notes_of(&noted, markdown).into_owned())))
+        })
     }
 
     /// The user's notes in plan.md.
@@ -122,14 +123,20 @@ impl Store {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn discard_plan_notes(&self, at: Option<&[u32]>) -> Result<usize, MemoryError> {
-        let text = self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES);
-        let text = text.map_err(|fault| self.file_error("read", PLAN_MARKDOWN, fault.into()))?;
-        let Some(text) = text.map(|text| String::from_utf8_lossy(&text).into_owned()) else { return Ok(0) };
-        let rest = without_notes(&text, at);
-        let gone = plan_notes(&text, None).len() - plan_notes(&rest, None).len();
-        if gone > 0 {
-            self.replace(PLAN_MARKDOWN, rest.as_bytes(), 0o644)?;
-        }
+        let (mut gone, mut is_first) = (0, true);
+        self.change(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES, |text| {
+            let error = |action, why: String| self.file_error(action, PLAN_MARKDOWN, io::Error::other(why));
+            let text = text.map_err(|fault| error("read", fault.to_string()))?;
+            // The lines are those of the text that was there first.
+            if at.is_some() && !is_first {
+                return Err(error("write", "it was saved at the same time; try again".to_owned()));
+            }
+            is_first = false;
+            let text = text.unwrap_or_default();
+            let rest = without_notes(text, at);
+            gone = plan_notes(text, None).len() - plan_notes(&rest, None).len();
+            Ok((gone > 0).then_some(rest))
+        })?;
         Ok(gone)
     }
 

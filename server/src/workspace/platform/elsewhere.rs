@@ -53,6 +53,14 @@ pub(in crate::workspace) fn sync_folder(_: &Dir) -> io::Result<()> {
     Ok(())
 }
 
+/// Moves a file to a name that nothing has.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where something has it; else what the system said.
+pub(in crate::workspace) fn rename_new(from: (&Dir, &str), to: (&Dir, &str)) -> io::Result<()> {
+    super::rename_if_free(from, to)
+}
+
 /// Looks whether a folder is marked read-only; what its access control list says is found out by writing.
 ///
 /// # Errors

@@ -70,6 +70,20 @@ pub(in crate::workspace) fn sync_folder(dir: &Dir) -> io::Result<()> {
     dir.open(".")?.sync_all()
 }
 
+/// Moves a file to a name that nothing has.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where something has it; else what the system said.
+pub(in crate::workspace) fn rename_new(from: (&Dir, &str), to: (&Dir, &str)) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    match rustix::fs::renameat_with(from.0, from.1, to.0, to.1, rustix::fs::RenameFlags::NOREPLACE) {
+        // Not every file system, and no old kernel, can do that.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
+        renamed => return Ok(renamed?),
+    }
+    super::rename_if_free(from, to)
+}
+
 /// Asks the system whether files may be created in a folder.
 ///
 /// # Errors

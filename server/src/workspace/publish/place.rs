@@ -10,7 +10,7 @@ use super::record::{PublishRecord, PublishedFile, read_regular};
 use super::steps::Halt;
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
-use crate::workspace::durable::{create, replace_prepared};
+use crate::workspace::durable::{create, rename_new, replace_prepared};
 use crate::workspace::ownership::apply_metadata;
 use crate::workspace::path_state::{PathState, can_create, path_state, remove_empty_folders};
 use crate::workspace::root::mode;
@@ -74,13 +74,24 @@ pub(super) fn missing_folders(workspace: &Workspace, files: &[PublishedFile]) ->
     Ok(missing.into_iter().collect())
 }
 
-/// Puts one file in place by renaming its staged bytes, or removes it.
-pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> Result<(), Halt> {
+/// Puts one file in place by renaming its staged bytes, or removes it. What is there is looked at again right before: it
+/// may be saved in an editor at any time.
+pub(super) fn place(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    record: &PublishRecord,
+    file: &PublishedFile,
+) -> Result<(), Halt> {
     let path = &file.path;
-    let fault = |source| Halt::Failed { what: format!("cannot write {path}"), source };
+    let changed = || Halt::Conflict(vec![path.clone()]);
+    let fault = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => changed(),
+        _ => Halt::Failed { what: format!("cannot write {path}"), source },
+    };
+    let still = || is_before(workspace, record, file).unwrap_or(false);
     let Some(staged) = &file.staged else {
         let folder = beneath::open_parent(workspace.dir(), path).map_err(|blocked| fault(blocked.into_io()))?;
-        return folder.remove_file(path.file_name()).map_err(fault);
+        return if still() { folder.remove_file(path.file_name()).map_err(fault) } else { Err(changed()) };
     };
     let parent = path.parent();
     let components = parent.iter().flat_map(RepoPath::components);
@@ -100,11 +111,20 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
     options.read(true).follow(FollowSymlinks::No);
     let prepare = |staged: &File| apply_metadata(staged, (&folder, path.file_name()), file.owner, file.mode);
     prepare(&holder.open_with(name, &options).map_err(fault)?).map_err(fault)?;
-    match holder.rename(name, &folder, path.file_name()) {
+    if !still() {
+        return Err(changed());
+    }
+    let renamed = match file.sha256_before {
+        Some(_) => holder.rename(name, &folder, path.file_name()),
+        None => rename_new((&holder, name), (&folder, path.file_name())),
+    };
+    match renamed {
         // The memory folder may be on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let bytes = read_regular(&holder, name).map_err(fault)?;
-            replace_prepared(&folder, path.file_name(), &bytes, &prepare).map_err(fault)?;
+            if !replace_prepared(&folder, path.file_name(), &bytes, &prepare, &still).map_err(fault)? {
+                return Err(changed());
+            }
             // Its bytes are in place; a leftover is swept at the next start.
             let _ = holder.remove_file(name);
             Ok(())
@@ -183,7 +203,10 @@ fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::R
     }
     remove_empty_folders(workspace, &file.path);
     let (name, mode) = (file.path.file_name(), file.mode_before.unwrap_or(file.mode));
-    replace_prepared(&folder, name, &bytes, &|new| apply_metadata(new, (&folder, name), file.owner_before, mode))
+    let prepare = |new: &File| apply_metadata(new, (&folder, name), file.owner_before, mode);
+    let still = || state_of(workspace, &file.path).is_ok_and(|disk| disk.has(file.sha256_after.as_deref()));
+    // Where it was edited in between, it stays.
+    replace_prepared(&folder, name, &bytes, &prepare, &still).map(|_| ())
 }
 
 /// Makes the renames and removals of a publish durable.

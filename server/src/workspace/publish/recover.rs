@@ -134,7 +134,7 @@ fn roll_forward(
     }
     check_saved(workspace, open.iter().map(|file| &file.path))?;
     for (index, file) in open.into_iter().enumerate() {
-        place(workspace, run_dir, file)?;
+        place(workspace, run_dir, record, file)?;
         steps(Step::Placed(index))?;
     }
     if let Some(reversal) = &mut record.reversal {

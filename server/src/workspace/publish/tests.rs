@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 
+use super::place::place;
 use super::recover::recover_in_steps;
 use super::steps::{Halt, Step, Steps, Stopped};
 use super::transaction::publish_in_steps;
@@ -424,6 +425,28 @@ fn a_save_between_two_renames_takes_back_the_first() {
     let Err(Stopped::Refused(PublishError::Conflict { paths })) = outcome else { panic!("{outcome:?}") };
     assert_eq!(paths, [path("b.txt")]);
     assert_eq!(tree(&fixture), "a.txt=a0 b.txt=mine gone.txt=g0");
+}
+
+#[test]
+fn a_save_after_the_last_look_is_seen_right_before_the_file_is_put_in_place() {
+    let fixture = Fixture::new(TREE);
+    let workspace = fixture.workspace();
+    let mut journaled = false;
+    let outcome = stopped_at(&fixture, &mut |step| {
+        journaled |= step == Step::Journaled;
+        if journaled { Err(Halt::Killed) } else { Ok(()) }
+    });
+    assert!(matches!(outcome, Err(Stopped::Killed)), "{outcome:?}");
+    let run = run_dir(&workspace);
+    let (records, _) = records(&run, &verify).unwrap();
+    let record = &records[0];
+    fixture.write("new/deep/c.txt", b"mine\n");
+    for file in &record.files {
+        fixture.write(file.path.as_str(), b"mine\n");
+        let outcome = place(&workspace, &run, record, file);
+        assert!(matches!(&outcome, Err(Halt::Conflict(paths)) if *paths == [file.path.clone()]), "{outcome:?}");
+        assert_eq!(fixture.text(file.path.as_str()), "mine\n");
+    }
 }
 
 #[test]

@@ -251,12 +251,12 @@ fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, st
     check_all(workspace, record)?;
     for (index, file) in record.files.iter().enumerate() {
         steps(Step::Placing(index))?;
-        // Check this file again: it may have been saved in an editor meanwhile.
+        // Check this file again: it may have been edited meanwhile.
         check_saved(workspace, [&file.path])?;
         if !is_before(workspace, record, file)? {
             return Err(Halt::Conflict(vec![file.path.clone()]));
         }
-        place(workspace, run_dir, file)?;
+        place(workspace, run_dir, record, file)?;
         steps(Step::Placed(index))?;
     }
     sync_parents(workspace, record)?;
