@@ -106,7 +106,8 @@ fn a_sink_that_is_down_delays_nothing_and_is_caught_up_with_by_the_next_run() {
     let sink = format!("http://127.0.0.1:{port}/hook/path-secret");
     let (run, began) = (run_to(&session, &api, &sink).env("BATON_RETRY_BASE", "1h"), Instant::now());
     run.run().expect(0);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // Its next attempt is an hour away.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert_eq!(notices(&session, "Events do not reach"), 1);
     session.baton(["reset"]).run().expect(0);
     session.write("src/lib.rs", GREETING.trim_start_matches("//- /src/lib.rs\n"));
@@ -206,18 +207,17 @@ fn without_nats_an_address_of_it_is_refused_before_anything_begins() {
 #[test]
 fn in_an_editor_a_sink_that_is_down_is_a_message_and_delays_nothing() {
     let (session, api) = (Session::new(GREETING), MessagesApi::start(script()));
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    session.write_user_config(&format!("[[sinks]]\nurl = \"http://127.0.0.1:{port}/path-secret\"\n"));
+    session.write_user_config("[[sinks]]\nurl = \"http://127.0.0.1:1/path-secret\"\n");
     let mut client = session.lsp_client(&api);
     let began = Instant::now();
     let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
     let message = client.wait_for_message();
-    let expected = format!("Baton: Events do not reach http://127.0.0.1:{port}/…: Connection refused");
-    assert!(message_text(&message).starts_with(&expected), "{message}");
+    let expected = "Baton: Events do not reach http://127.0.0.1:1/…: Connection refused";
+    assert!(message_text(&message).starts_with(expected), "{message}");
     assert_eq!(message["params"]["type"], 2);
     let end = client.wait_for_run_end(&run);
     assert!(end.last_text().starts_with("Baton: Approved by reading"), "{}", end.last_text());
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert_eq!(notices(&session, "Events do not reach"), 1, "it is said once");
     assert_eq!(client.quit(), Some(0));
 }
@@ -232,14 +232,14 @@ fn in_an_editor_a_sink_that_is_silent_delays_only_the_end_and_for_seconds() {
     let mut client = session.lsp_client(&api);
     let began = Instant::now();
     let (run, question) = client.run_to_gate(TASK);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let approved = Instant::now();
     client.answer(&question, json!({ "title": "Approve" }));
     let message = client.wait_for_message();
     let text = message_text(&message);
     assert!(text.contains(&format!("have not reached {shown} yet: it was too slow for the end of the run")), "{text}");
     client.wait_for_run_end(&run);
-    assert!(approved.elapsed() < Duration::from_secs(12), "{:?}", approved.elapsed());
+    assert!(approved.elapsed() < Duration::from_secs(20), "{:?}", approved.elapsed());
     assert_eq!(client.quit(), Some(0));
 }
 

@@ -19,7 +19,7 @@ local began = vim.uv.now()
 vim.cmd('Baton cancel')
 t.same(sent[#sent], { 'window/workDoneProgress/cancel', { token = run } })
 t.same(t.ends(), 'cancelled')
-t.same(vim.uv.now() - began < 2000, true, 'it took ' .. vim.uv.now() - began .. ' ms')
+t.same(vim.uv.now() - began < 10000, true, 'it took ' .. vim.uv.now() - began .. ' ms')
 t.same(require('baton.session').of(server.root_dir).run, nil)
 
 -- What is to become of it is asked in the same way as the plan: it waits until it is wanted.

@@ -41,10 +41,10 @@ pub(super) fn worker(args: WorkerArgs) -> Result<u8, Failure> {
     tags.sort();
     tags.dedup();
     let (name, slots) = (args.name.unwrap_or_else(default_name), usize::from(args.slots));
-    tell(&first_line(&name, &broker, slots, &tags, &models));
+    let first_line = first_line(&name, &broker, slots, &tags, &models);
     let address = broker.address().to_owned();
     let options = WorkerOptions { address, key, slots, tags, name, settings };
-    match block_on(serve(options))?? {
+    match block_on(serve(options, &first_line))?? {
         Ok(()) => Ok(0),
         Err(WorkerFault::Usage(message)) => Err(Failure::usage(message)),
         Err(WorkerFault::Unreachable(message)) => Err(Failure::new(NO_CONCLUSION, message)),
@@ -64,8 +64,10 @@ fn broker(named: Option<&str>, settings: &Settings) -> Result<Dispatch, Failure>
     }
 }
 
-async fn serve(options: WorkerOptions) -> Result<Result<(), WorkerFault>, Failure> {
+async fn serve(options: WorkerOptions, first_line: &str) -> Result<Result<(), WorkerFault>, Failure> {
     let mut stops = Stops::new()?;
+    // Who has read it can ask the worker to stop.
+    tell(first_line);
     let (stop, stopped) = mpsc::unbounded_channel();
     let passing_on = tokio::spawn(async move {
         let mut asked = 0;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{AGENT, finds, merged, script, session, unchecked};
-use crate::support::messages_api::{MessagesApi, Reply, Script, agents};
+use crate::support::messages_api::{MessagesApi, Script, agents};
 use crate::support::replies::{but, own};
 
 const TASK: &str = ".agent_memory/task.md";
@@ -13,10 +13,11 @@ const TASK: &str = ".agent_memory/task.md";
 #[test]
 fn a_run_passes_through_it_and_its_issues_stand_at_their_lines() {
     let session = session(1);
-    // Of phases that pass at once, a reader who is slow is told of the last alone: this one takes its time.
-    let slowly = |reply: Reply| reply.after(Duration::from_millis(700));
-    let found = finds("One is open.", &[unchecked()]).into_iter().map(slowly);
-    let api = MessagesApi::start(but(Script::new().on(AGENT, found), &[&[own("T1")]]));
+    // Of phases that pass at once, a reader who is slow is told of the last alone: each takes its time.
+    let script = but(Script::new().on(AGENT, finds("One is open.", &[unchecked()])), &[&[own("T1")]]);
+    let api = MessagesApi::start(
+        Script::new().by(move |request| Some(script.reply(request)?.after(Duration::from_millis(700)))),
+    );
     let mut editor = session.lsp_client(&api);
     let run = editor.start_workflow(json!({ "task": "Do it", "approval": "auto" }));
     let end = editor.wait_for_run_end(&run);

@@ -18,15 +18,15 @@ const THINKING: Duration = Duration::from_secs(2);
 /// How long a worker may take to end once it has nothing to do.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// One task of three turns, the first two of which take a while.
-fn slow() -> Script {
+/// One task of three turns, the first of which takes so long, and the second a while.
+fn slow(first: Duration) -> Script {
     let edit = edits("src/t1.rs", "    0\n", "    1\n").after(THINKING);
-    let turns = [reads("src/t1.rs").after(THINKING), edit, completed(&["src/t1.rs"])];
+    let turns = [reads("src/t1.rs").after(first), edit, completed(&["src/t1.rs"])];
     but(Script::new().on("implement/T1", turns), &[&[own("T1")]])
 }
 
 fn lab(workers: usize) -> Option<Lab> {
-    Lab::new(Session::new(&workspace(1)), slow(), workers)
+    Lab::new(Session::new(&workspace(1)), slow(THINKING), workers)
 }
 
 /// How often the agent of the task was asked; each answer is needed once.
@@ -37,7 +37,9 @@ fn asked(api: &MessagesApi) -> usize {
 /// The worker that has the task.
 fn at_work(lab: &Lab) -> usize {
     let has_it = |number: &usize| lab.worker_log(*number).contains("implement/T1 of workflow");
-    (0..lab.fleet.workers.len()).find(has_it).expect("a worker has it")
+    let find = || (0..lab.fleet.workers.len()).find(has_it);
+    wait_until("a worker to say that it has it", || find().is_some());
+    find().expect("one has it")
 }
 
 #[test]
@@ -105,7 +107,8 @@ fn within_a_second_of_a_cancel_nothing_is_asked_any_more_and_a_resume_pays_nothi
 
 #[test]
 fn what_an_agent_is_told_reaches_it_on_a_worker_with_its_next_request_once() {
-    let Some(mut lab) = lab(1) else { return };
+    // It is told, and the worker hears of it, in the midst of the first turn.
+    let Some(mut lab) = Lab::new(Session::new(&workspace(1)), slow(3 * THINKING), 1) else { return };
     lab.coordinator.start();
     lab.api.wait_for_request("implement/T1");
     let session = &lab.coordinator.session;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::peer::{Claimed, Peer, input, sha256};
-use super::{Lab, has_told};
+use super::Lab;
 use crate::support::messages_api::Script;
 use crate::support::replies::{approves, completed, context, own, plan_of, workspace};
 use crate::support::session::Session;
@@ -161,7 +161,8 @@ fn only_the_run_says_what_is_taken() {
     };
     assert_eq!(next.words, "implement/T1");
     assert_ne!(next.job, claimed.job, "it goes on in another log");
-    assert!(has_told(&lab.coordinator, "an entry of its log says that this run took what it did not take"));
+    let refusal = "an entry of its log says that this run took what it did not take";
+    lab.coordinator.wait_for(refusal, |line| line.to_string().contains(refusal));
     assert!(lab.coordinator.session.text("src/t2.rs").contains("t2()"));
     peer.finish(&next, &result(), &good(&peer));
     review(&peer);

@@ -14,7 +14,7 @@ use crate::support::replies::{but, completed, edits, own, reads, with, workspace
 use crate::support::session::Session;
 
 /// Long enough for a person to say something.
-const THINKING: Duration = Duration::from_secs(2);
+const THINKING: Duration = Duration::from_secs(6);
 /// Secrets, each in a place of its own.
 const OF_ENV: &str = "in-the-env-file-7f3a";
 const OF_KEY_FILE: &str = "bmV2ZXItc2VudC1wcml2YXRlLWtleS1ieXRlcw";

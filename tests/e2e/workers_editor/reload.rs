@@ -12,12 +12,9 @@ use crate::support::replies::{but, completed, edits, own, reads, workspace};
 use crate::support::session::Session;
 use crate::workers::Lab;
 
-/// Long enough to do something in the midst of a turn.
-const THINKING: Duration = Duration::from_secs(2);
-
-/// One task of three turns, the second of which takes a while.
-fn lab() -> Option<Lab> {
-    let edit = edits("src/t1.rs", "    0\n", "    1\n").after(THINKING);
+/// One task of three turns, the second of which takes so long.
+fn lab(thinking: Duration) -> Option<Lab> {
+    let edit = edits("src/t1.rs", "    0\n", "    1\n").after(thinking);
     let turns = [reads("src/t1.rs"), edit, completed(&["src/t1.rs"])];
     Lab::new(Session::new(&workspace(1)), but(Script::new().on("implement/T1", turns), &[&[own("T1")]]), 1)
 }
@@ -54,7 +51,7 @@ fn asked(lab: &Lab) -> Vec<(&'static str, Vec<usize>)> {
 
 #[test]
 fn after_a_kill_of_the_server_the_next_one_takes_up_what_the_worker_did_meanwhile() {
-    let Some(lab) = lab() else { return };
+    let Some(lab) = lab(Duration::from_secs(2)) else { return };
     let mut client = at_work(&lab);
     assert_eq!(client.signal(Signal::KILL), None);
     drop(client);
@@ -67,7 +64,8 @@ fn after_a_kill_of_the_server_the_next_one_takes_up_what_the_worker_did_meanwhil
 
 #[test]
 fn after_the_editor_was_closed_the_next_one_pays_again_for_the_turn_under_way_alone() {
-    let Some(lab) = lab() else { return };
+    // Long enough to close the editor in the midst of it.
+    let Some(lab) = lab(Duration::from_secs(10)) else { return };
     let mut client = at_work(&lab);
     let run = client.execute("baton.status", &[]).expect("a status")["run"].as_str().expect("an id").to_owned();
     let id = client.request("shutdown", json!(null));

@@ -9,6 +9,7 @@ use std::process::ExitStatus;
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 
 use super::inode::Inode;
+use super::rename::rename_if_free;
 
 /// What the system tells of a file: nothing without opening it.
 pub(in crate::workspace) fn inode(_: &Metadata) -> Option<Inode> {
@@ -58,7 +59,7 @@ pub(in crate::workspace) fn sync_folder(_: &Dir) -> io::Result<()> {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] where something has it; else what the system said.
 pub(in crate::workspace) fn rename_new(from: (&Dir, &str), to: (&Dir, &str)) -> io::Result<()> {
-    super::rename_if_free(from, to)
+    rename_if_free(from, to)
 }
 
 /// Looks whether a folder is marked read-only; what its access control list says is found out by writing.

@@ -8,12 +8,9 @@
 #[cfg(not(unix))]
 mod elsewhere;
 mod inode;
+mod rename;
 #[cfg(unix)]
 mod unix;
-
-use std::io;
-
-use cap_std::fs::Dir;
 
 #[cfg(not(unix))]
 use elsewhere as system;
@@ -21,16 +18,9 @@ use elsewhere as system;
 use unix as system;
 
 pub(in crate::workspace) use inode::Inode;
+#[cfg(test)]
+pub(in crate::workspace) use rename::rename_if_free;
 pub(in crate::workspace) use system::{
     bytes_of_path, check_writable, end_group, in_own_group, inode, make_private, make_private_folder, path_of_bytes,
     rename_new, set_mode, set_owner, signal_of, sync_folder,
 };
-
-/// [`rename_new`] where the system has no such move. As good as a look beforehand can be: what appears between it and the move is lost.
-pub(in crate::workspace) fn rename_if_free(from: (&Dir, &str), to: (&Dir, &str)) -> io::Result<()> {
-    match to.0.symlink_metadata(to.1) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => from.0.rename(from.1, to.0, to.1),
-        Err(error) => Err(error),
-    }
-}

@@ -16,6 +16,7 @@ use rustix::fs::{Access, AtFlags, accessat};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::inode::Inode;
+use super::rename::rename_if_free;
 
 /// What the system tells of a file.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
@@ -81,7 +82,7 @@ pub(in crate::workspace) fn rename_new(from: (&Dir, &str), to: (&Dir, &str)) -> 
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
         renamed => return Ok(renamed?),
     }
-    super::rename_if_free(from, to)
+    rename_if_free(from, to)
 }
 
 /// Asks the system whether files may be created in a folder.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Stdio;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -25,6 +25,8 @@ pub struct Coordinator {
     running: Option<Running>,
     starts: usize,
     told: Arc<Told>,
+    /// Reads what the last start tells, to its end.
+    reader: Option<JoinHandle<()>>,
 }
 
 /// The lines of `--json`, of all starts.
@@ -47,7 +49,7 @@ impl Coordinator {
         let mut env = own.env().to_vec();
         env.push(("BATON_BUS_KEY", BUS_KEY.to_owned()));
         env.push((ACK_WAIT, format!("{}ms", ack_wait.as_millis())));
-        Self { session, link, task: task.to_owned(), env, running: None, starts: 0, told: Arc::default() }
+        Self { session, link, task: task.to_owned(), env, running: None, starts: 0, told: Arc::default(), reader: None }
     }
 
     /// With another value of a variable.
@@ -71,7 +73,7 @@ impl Coordinator {
         let log = File::create(self.session.path(&format!("../run-{}.log", self.starts))).expect("a log");
         let mut running = baton.streams(Stdio::null(), Stdio::piped(), Stdio::from(log)).start();
         let (lines, told) = (running.lines(), Arc::clone(&self.told));
-        thread::spawn(move || {
+        self.reader = Some(thread::spawn(move || {
             for line in lines {
                 // A killed one may have written half a line.
                 if let Ok(line) = serde_json::from_str(&line) {
@@ -79,7 +81,7 @@ impl Coordinator {
                     told.news.notify_all();
                 }
             }
-        });
+        }));
         self.running = Some(running);
     }
 
@@ -103,9 +105,13 @@ impl Coordinator {
         self.running.as_ref().expect("it was started").signal(signal);
     }
 
-    /// Wait so long for its end. Its exit code; `None` when it goes on, or a signal ended it.
+    /// Wait so long for its end, and read all that it told. Its exit code; `None` when it goes on, or a signal ended it.
     pub fn ended(&mut self, limit: Duration) -> Option<i32> {
-        self.running.as_mut()?.ended(limit)?.code()
+        let status = self.running.as_mut()?.ended(limit)?;
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("it was read");
+        }
+        status.code()
     }
 
     /// Events and last lines that all its starts have told so far.

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -32,6 +32,8 @@ pub struct Worker {
     slots: usize,
     env: Vec<(&'static str, String)>,
     running: Option<Running>,
+    /// How much it had printed when it was started last.
+    logged_before: usize,
 }
 
 impl Fleet {
@@ -68,7 +70,15 @@ impl Worker {
             env.push(("BATON_LOG", log));
         }
         env.push((ACK_WAIT, format!("{}ms", ack_wait.as_millis())));
-        Self { session: Session::new(""), link, machine: Machine::default(), slots, env, running: None }
+        Self {
+            session: Session::new(""),
+            link,
+            machine: Machine::default(),
+            slots,
+            env,
+            running: None,
+            logged_before: 0,
+        }
     }
 
     /// On another machine.
@@ -89,6 +99,7 @@ impl Worker {
         for (name, value) in &self.env {
             baton = baton.env(name, value);
         }
+        self.logged_before = self.log().len();
         let log = self.session.path("../worker.log");
         let log = OpenOptions::new().create(true).append(true).open(log).expect("a log");
         let folder = self.session.path("..");
@@ -112,9 +123,16 @@ impl Worker {
         self.running.as_ref().expect("it was started").signal(signal);
     }
 
-    /// Ask it to end, and wait so long for that. Its exit code; `None` when it did not end, or a signal ended it.
+    /// Ask it to end, once it has said that it works, and wait so long for that. Its exit code; `None` when it did not end,
+    /// or a signal ended it.
     pub fn drain(&mut self, limit: Duration) -> Option<i32> {
         let mut running = self.running.take()?;
+        let until = Instant::now() + limit;
+        while self.log().len() == self.logged_before && Instant::now() < until {
+            if let Some(status) = running.ended(Duration::from_millis(20)) {
+                return status.code();
+            }
+        }
         if let Some(status) = running.ended(Duration::ZERO) {
             return status.code();
         }
