@@ -236,6 +236,7 @@ fn feedback_is_written_to_a_file_where_the_editor_has_no_question_for_it() {
     client.answer(&sure, json!({ "title": "Plan again" }));
     let question = client.wait_for_question();
     assert!(message_text(&question).contains("The second approach"), "{}", message_text(&question));
+    assert!(!session.exists(".agent_memory/feedback.md"), "it was sent");
     client.answer(&question, json!({ "title": "Reject" }));
     client.wait_for_run_end(&run);
     assert!(api.requests_of("plan")[1].first_message().contains("Say good day"));

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::messages_api::{MessagesApi, Script};
@@ -71,6 +73,42 @@ fn notes_written_between_runs_are_counted_kept_and_sent() {
     assert_eq!(status["notes"], json!([]));
     let previous = json!({ "plan_version": 1, "plan_md": ".agent_memory/history/0001-revise/plan.md" });
     assert_eq!(status["gate"]["previous"], previous);
+}
+
+/// What happens while a new plan is made that answers to a note and to words.
+fn while_planning_again(do_this: impl FnOnce(&Session)) -> (Session, MessagesApi, String) {
+    let second = plan(&[&[own("T2")]]).after(Duration::from_secs(2));
+    let script = Script::new().rounds("plan", [vec![plan(&[&[own("T1"), own("T2")]])], vec![second]]);
+    let (session, api) = (Session::new(&workspace(2)), MessagesApi::start(but(script, &[&[own("T2")]])));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    write_note(&session, "### T1", "> Leave t1.rs alone");
+    let again = session.baton(["plan", "--feedback", "Smaller."]).api(&api).start();
+    api.wait_for_request(("plan", 1, 0));
+    do_this(&session);
+    let done = again.wait().expect(3);
+    (session, api, done.stderr)
+}
+
+#[test]
+fn a_note_that_was_saved_after_the_others_were_sent_is_on_the_next_plan() {
+    let late = |session: &Session| {
+        let kept = ".agent_memory/history/0001-revise/plan.md";
+        let with_late = session.text(kept).replace("> Leave t1.rs alone", "> Leave t1.rs alone\n\n> And be quick");
+        session.write(kept, with_late);
+    };
+    let (session, api, _) = while_planning_again(late);
+    assert!(feedback_to_planner(&api).contains("> Leave t1.rs alone"));
+    let text = session.text(PLAN_MD);
+    assert!(text.contains("> And be quick") && !text.contains("> Leave t1.rs alone"), "{text}");
+}
+
+#[test]
+fn a_plan_that_somebody_writes_while_another_is_made_is_kept() {
+    let (session, _, told) = while_planning_again(|session| session.write(".agent_memory/plan.json", "mine"));
+    assert!(session.text(PLAN_MD).contains("version 2"));
+    assert_eq!(session.text(".agent_memory/history/0002-phase/plan.json"), "mine");
+    let kept = "that one is kept in .agent_memory/history/0002-phase/plan.json";
+    assert!(told.contains(kept), "{told}");
 }
 
 #[test]

@@ -125,10 +125,21 @@ pub(super) fn set_aside(
         memory.rename(file, &entry, file)?;
     }
     for file in present {
-        memory.remove_file(file)?;
+        take_out(memory, &entry, file)?;
     }
     workspace::sync_folder(memory)?;
     Ok(Some(format!("history/{name}")))
+}
+
+/// Removes a file that an entry has. One that was saved since it was linked there is another file, and takes the place of the
+/// older one.
+fn take_out(memory: &Dir, entry: &Dir, file: &str) -> io::Result<()> {
+    // Between two names of one file this does nothing.
+    memory.rename(file, entry, file)?;
+    match memory.remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Removes an entry whose files were restored.
@@ -294,6 +305,23 @@ mod tests {
         assert_eq!(entry.as_deref(), Some("history/0005-reset"), "what has the next name keeps it");
         memory.write("history/0006-fix.draft", "").unwrap();
         sweep(&memory).unwrap();
+    }
+
+    #[test]
+    fn what_is_saved_while_it_is_set_aside_is_what_is_kept() {
+        for saved in [false, true] {
+            let (_folder, memory) = memory();
+            memory.create_dir("entry").unwrap();
+            let entry = memory.open_dir("entry").unwrap();
+            memory.write("plan.md", "old").unwrap();
+            memory.hard_link("plan.md", &entry, "plan.md").unwrap();
+            if saved {
+                workspace::replace(&memory, "plan.md", b"new", 0o644).unwrap();
+            }
+            take_out(&memory, &entry, "plan.md").unwrap();
+            assert_eq!(entry.read_to_string("plan.md").unwrap(), if saved { "new" } else { "old" });
+            assert!(!memory.exists("plan.md"));
+        }
     }
 
     #[test]

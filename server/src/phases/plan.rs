@@ -18,7 +18,7 @@ use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
 use crate::workflow::{
-    Changes, GateSources, PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet,
+    Changes, EventStatus, GateSources, PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet,
 };
 use crate::workspace::Workspace;
 
@@ -124,8 +124,7 @@ impl OneAgent for Plan {
     }
 
     fn write(&self, run: &Run, plan: &PlanOutput) -> Result<(), PhaseError> {
-        run.store.write_plan(plan)?;
-        Ok(GateSources::of(run).refresh_plan_markdown()?)
+        write_plan(run, plan)
     }
 
     fn done(&self, _version: &u32, plan: &PlanOutput) -> String {
@@ -134,6 +133,21 @@ impl OneAgent for Plan {
 }
 
 /// The version of the plan that is to be made.
+/// Writes plan.json and plan.md. A plan that somebody wrote while this one was being made is kept, and told of.
+///
+/// # Errors
+/// When they cannot be written.
+pub(super) fn write_plan(run: &Run, plan: &PlanOutput) -> Result<(), PhaseError> {
+    if let Some(entry) = run.store.keep_other_plan(plan)? {
+        let (file, kept) = (run.store.name(PlanOutput::FILE), run.store.name(&format!("{entry}/{}", PlanOutput::FILE)));
+        let told =
+            format!("warning: {file} was written by somebody else while the plan was made; that one is kept in {kept}");
+        run.emit(PLAN, EventStatus::Progress, told);
+    }
+    run.store.write_plan(plan)?;
+    Ok(GateSources::of(run).refresh_plan_markdown()?)
+}
+
 fn version(memory: &Memory) -> u32 {
     memory.revision.as_ref().map_or(1, |revision| revision.version.saturating_add(1))
 }

@@ -16,8 +16,7 @@ use crate::memory::{Memory, SetAside};
 use crate::models::Tier;
 use crate::text::count;
 use crate::workflow::{
-    CONTEXT, EventStatus, GateSources, PLAN, Phase, PhaseEnd, PhaseError, Policy, QUICK, Run, TierRule, Titles,
-    ToolSet, close_agent,
+    CONTEXT, EventStatus, PLAN, Phase, PhaseEnd, PhaseError, Policy, QUICK, Run, TierRule, Titles, ToolSet, close_agent,
 };
 use crate::workspace::Workspace;
 
@@ -109,8 +108,7 @@ impl Phase for Quick {
         run.store.write(&context)?;
         run.emit(CONTEXT, EventStatus::Done, count(context.relevant_files.len(), "relevant file"));
         run.emit(PLAN, EventStatus::Started, "Planned in the same conversation");
-        run.store.write_plan(&plan)?;
-        GateSources::of(run).refresh_plan_markdown()?;
+        plan::write_plan(run, &plan)?;
         close_agent(run, QUICK.as_str())?;
         run.emit(PLAN, EventStatus::Done, "1 task, by a quick plan");
         Ok(PhaseEnd::Done)

@@ -13,15 +13,21 @@ use super::platform::{self, make_private, set_mode};
 /// # Errors
 /// The system's error; the old file is then unchanged, and the temporary one removed where possible.
 pub fn replace(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace_if(dir, name, bytes, mode, &|| true).map(|_| ())
+    replace_if(dir, name, bytes, mode, &|| Ok(true)).map(|_| ())
 }
 
 /// [`replace`], unless `still` says once the new file is written, which takes a while, that the old one is no longer what it
 /// was: it then stays, and the answer is `false`. For files that people edit too.
 ///
 /// # Errors
-/// As [`replace`].
-pub fn replace_if(dir: &Dir, name: &str, bytes: &[u8], mode: u32, still: &dyn Fn() -> bool) -> io::Result<bool> {
+/// As [`replace`], and that of `still`.
+pub fn replace_if(
+    dir: &Dir,
+    name: &str,
+    bytes: &[u8],
+    mode: u32,
+    still: &dyn Fn() -> io::Result<bool>,
+) -> io::Result<bool> {
     replace_prepared(dir, name, bytes, &|file| set_mode(file, mode), still)
 }
 
@@ -31,10 +37,10 @@ pub(super) fn replace_prepared(
     name: &str,
     bytes: &[u8],
     prepare: &dyn Fn(&File) -> io::Result<()>,
-    still: &dyn Fn() -> bool,
+    still: &dyn Fn() -> io::Result<bool>,
 ) -> io::Result<bool> {
     let place = |temp: &str| {
-        let is_still = still();
+        let is_still = still()?;
         if is_still { dir.rename(temp, dir, name).map(|()| true) } else { dir.remove_file(temp).map(|()| false) }
     };
     put_in_place(dir, &|| write_temp(dir, bytes, prepare), &place)
@@ -44,7 +50,17 @@ pub(super) fn replace_prepared(
 /// come from the umask and the folder. What is there by then stays: [`io::ErrorKind::AlreadyExists`].
 pub(super) fn create(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
     let write = || with_temp_name(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir);
-    put_in_place(dir, &write, &|temp| platform::rename_new((dir, temp), (dir, name)))
+    put_in_place(dir, &write, &|temp| rename_new((dir, temp), (dir, name)))
+}
+
+/// [`create`], where `prepare` sets the metadata of the new file.
+pub(super) fn create_prepared(
+    dir: &Dir,
+    name: &str,
+    bytes: &[u8],
+    prepare: &dyn Fn(&File) -> io::Result<()>,
+) -> io::Result<()> {
+    put_in_place(dir, &|| write_temp(dir, bytes, prepare), &|temp| rename_new((dir, temp), (dir, name)))
 }
 
 /// Moves a file to a name that nothing has: [`io::ErrorKind::AlreadyExists`] where something does.
@@ -230,9 +246,9 @@ mod tests {
             let still = || {
                 writes.set(writes.get() + 1);
                 if writes.get() <= times {
-                    assert_eq!(sweep(&dir).unwrap(), 1);
+                    assert_eq!(sweep(&dir)?, 1);
                 }
-                true
+                Ok(true)
             };
             replace_if(&dir, "a.txt", b"new\n", 0o644, &still)
         };
@@ -249,9 +265,11 @@ mod tests {
         let dir = fixture.dir();
         let saved = || {
             fixture.write("a.txt", b"mine\n");
-            false
+            Ok(false)
         };
         assert!(!replace_if(&dir, "a.txt", b"new\n", 0o644, &saved).unwrap());
+        let unreadable = || Err(io::ErrorKind::PermissionDenied.into());
+        assert!(replace_if(&dir, "a.txt", b"new\n", 0o644, &unreadable).is_err());
         assert_eq!(fixture.text("a.txt"), "mine\n");
         assert_eq!(fixture.names("."), ["a.txt"]);
     }

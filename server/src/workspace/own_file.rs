@@ -55,7 +55,10 @@ impl Workspace {
         let text = before.as_ref().map(|state| text_of(path, state.bytes.clone())).transpose()?.unwrap_or_default();
         let text = change(&text).map_err(OwnFileError::Refused)?;
         let sha256 = before.as_ref().map(|before| &before.sha256);
-        let still = || self.read_in_place(path).is_ok_and(|now| now.as_ref().map(|now| &now.sha256) == sha256);
+        let still = || match self.read_in_place(path) {
+            Ok(now) => Ok(now.as_ref().map(|now| &now.sha256) == sha256),
+            Err(error) => Err(io::Error::other(error)),
+        };
         let folder = match path.parent() {
             Some(parent) => &self.folder(&parent)?,
             None => self.dir(),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::peer::{Claimed, Peer, input, sha256};
 use super::Lab;
+use super::peer::{Claimed, Peer, input, sha256};
 use crate::support::messages_api::Script;
 use crate::support::replies::{approves, completed, context, own, plan_of, workspace};
 use crate::support::session::Session;

@@ -41,10 +41,12 @@ pub(super) fn marked_status(event: &PhaseEvent) -> EventStatus {
 }
 
 /// Progress that keeps a line of its own in either view, since it happens once and what follows does not tell of it: what the
-/// user told an agent, and a second attempt by another model.
+/// user told an agent, a second attempt by another model, and warnings.
 pub(super) fn is_lasting(event: &PhaseEvent) -> bool {
     event.status == EventStatus::Progress
-        && ["told ", "second attempt", "no second attempt"].iter().any(|first| event.message.starts_with(first))
+        && ["told ", "second attempt", "no second attempt", "warning: "]
+            .iter()
+            .any(|first| event.message.starts_with(first))
 }
 
 /// The message of an event and, where it says more, of its error.

@@ -7,6 +7,7 @@ use super::handle::Store;
 use crate::contracts::{Approval, ApprovedBy, Decision, Handoff, PlanOutput, read};
 use crate::memory::answers::{Counted, LastAnswer};
 use crate::memory::error::MemoryError;
+use crate::memory::history::SetAside;
 use crate::memory::plan_lock::{PlanLock, digest};
 use crate::memory::seal::Seal;
 
@@ -21,6 +22,20 @@ impl Store {
         let bytes = to_pretty_json(plan);
         self.replace(PlanOutput::FILE, &bytes, 0o644)?;
         Ok(digest(&bytes))
+    }
+
+    /// Moves a plan to `history/` that somebody else wrote since the last one was set aside, while this one was being made.
+    /// Answers where it is kept; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn keep_other_plan(&self, plan: &PlanOutput) -> Result<Option<String>, MemoryError> {
+        match self.plan_sha256() {
+            Some(sha256) if sha256 != digest(&to_pretty_json(plan)) => {
+                self.set_aside(SetAside::Phase, &[PlanOutput::FILE])
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Locks plan.json while it is implemented.

@@ -58,6 +58,10 @@ impl Store {
         files.extend(left.iter().map(String::as_str));
         let moved = history::set_aside(self.dir()?, SetAside::Revise, &files, &extra, &[]);
         moved.map_err(|source| self.file_error("write", "history", source))?;
+        // What was written in a file is kept until it goes to the planner, and so is what was written there since.
+        if self.feedback().is_ok_and(|written| written.is_some_and(|written| feedback.contains(&written))) {
+            self.remove_feedback_file()?;
+        }
         self.count_answer().map(|_| ())
     }
 

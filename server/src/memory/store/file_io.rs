@@ -62,8 +62,8 @@ impl Store {
                 return Ok(());
             }
             let still = || match (self.read(file, limit), &before) {
-                (Ok(now), Ok(before)) => now == *before,
-                (now, before) => now.is_err() && before.is_err(),
+                (Ok(now), Ok(before)) => Ok(now == *before),
+                (now, before) => Ok(now.is_err() && before.is_err()),
             };
             let written = workspace::replace_if(self.dir()?, file, after.as_bytes(), 0o644, &still);
             if written.map_err(|source| self.file_error("write", file, source))? {
@@ -76,7 +76,7 @@ impl Store {
 
     /// Reads a file that an editor may be saving in place: it is emptied first, and what is written then would be lost with
     /// the file that is replaced.
-    fn read_at_rest(&self, file: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadFault> {
+    pub(super) fn read_at_rest(&self, file: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadFault> {
         let until = Instant::now() + LONGEST_EMPTY;
         loop {
             let read = self.read(file, limit);

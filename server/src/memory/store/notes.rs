@@ -83,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// When the file cannot be removed.
-    pub fn remove_feedback_file(&self) -> Result<(), MemoryError> {
+    pub(super) fn remove_feedback_file(&self) -> Result<(), MemoryError> {
         let Some(dir) = self.folder.existing() else { return Ok(()) };
         match dir.remove_file(FEEDBACK) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(self.file_error("remove", FEEDBACK, source)),
@@ -114,7 +114,7 @@ impl Store {
 
     /// The user's notes in plan.md.
     pub fn plan_notes(&self, plan: Option<&PlanOutput>) -> Vec<PlanNote> {
-        let text = self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES).ok().flatten();
+        let text = self.read_at_rest(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES).ok().flatten();
         text.map(|text| plan_notes(&String::from_utf8_lossy(&text), plan)).unwrap_or_default()
     }
 
@@ -140,17 +140,23 @@ impl Store {
         Ok(gone)
     }
 
-    /// plan.md of the plan that was set aside last, where its notes were not sent.
+    /// plan.md of the plan that was set aside last, with those of its notes that were not sent.
     fn unsent_plan_markdown(&self) -> Result<Option<String>, MemoryError> {
         let past = self.past()?;
         let Some(entry) = past.entries.iter().rev().find(|entry| self.has(&format!("{entry}/{PLAN_MARKDOWN}"))) else {
             return Ok(None);
         };
-        if self.has(&format!("{entry}/{FEEDBACK}")) {
-            return Ok(None);
-        }
-        let text = self.read(&format!("{entry}/{PLAN_MARKDOWN}"), MAX_MARKDOWN_BYTES).ok().flatten();
-        Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned()))
+        let text = |file: &str| {
+            let bytes = self.read(&format!("{entry}/{file}"), MAX_MARKDOWN_BYTES).ok().flatten();
+            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let Some(noted) = text(PLAN_MARKDOWN) else { return Ok(None) };
+        let Some(sent) = text(FEEDBACK) else { return Ok(Some(noted)) };
+        // One that was saved after the others were read is not among what was sent.
+        let is_sent = |note: &PlanNote| note.text.lines().all(|line| sent.contains(line.trim_end()));
+        let sent: Vec<u32> =
+            plan_notes(&noted, None).iter().filter(|note| is_sent(note)).map(|note| note.line).collect();
+        Ok(Some(without_notes(&noted, Some(&sent))))
     }
 
     /// The text of a file beside its template; `None` if there is nothing else.

@@ -10,7 +10,7 @@ use super::record::{PublishRecord, PublishedFile, read_regular};
 use super::steps::Halt;
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
-use crate::workspace::durable::{create, rename_new, replace_prepared};
+use crate::workspace::durable::{create, create_prepared, rename_new, replace_prepared};
 use crate::workspace::ownership::apply_metadata;
 use crate::workspace::path_state::{PathState, can_create, path_state, remove_empty_folders};
 use crate::workspace::root::mode;
@@ -88,10 +88,10 @@ pub(super) fn place(
         io::ErrorKind::AlreadyExists => changed(),
         _ => Halt::Failed { what: format!("cannot write {path}"), source },
     };
-    let still = || is_before(workspace, record, file).unwrap_or(false);
+    let still = || is_before(workspace, record, file);
     let Some(staged) = &file.staged else {
         let folder = beneath::open_parent(workspace.dir(), path).map_err(|blocked| fault(blocked.into_io()))?;
-        return if still() { folder.remove_file(path.file_name()).map_err(fault) } else { Err(changed()) };
+        return if still()? { folder.remove_file(path.file_name()).map_err(fault) } else { Err(changed()) };
     };
     let parent = path.parent();
     let components = parent.iter().flat_map(RepoPath::components);
@@ -111,7 +111,7 @@ pub(super) fn place(
     options.read(true).follow(FollowSymlinks::No);
     let prepare = |staged: &File| apply_metadata(staged, (&folder, path.file_name()), file.owner, file.mode);
     prepare(&holder.open_with(name, &options).map_err(fault)?).map_err(fault)?;
-    if !still() {
+    if !still()? {
         return Err(changed());
     }
     let renamed = match file.sha256_before {
@@ -122,7 +122,12 @@ pub(super) fn place(
         // The memory folder may be on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let bytes = read_regular(&holder, name).map_err(fault)?;
-            if !replace_prepared(&folder, path.file_name(), &bytes, &prepare, &still).map_err(fault)? {
+            let still = || still().map_err(Halt::into_io);
+            let is_placed = match file.sha256_before {
+                Some(_) => replace_prepared(&folder, path.file_name(), &bytes, &prepare, &still),
+                None => create_prepared(&folder, path.file_name(), &bytes, &prepare).map(|()| true),
+            };
+            if !is_placed.map_err(fault)? {
                 return Err(changed());
             }
             // Its bytes are in place; a leftover is swept at the next start.
@@ -162,6 +167,8 @@ pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord)
     let mut left = Vec::new();
     for file in record.files.iter().rev() {
         let done = match state_of(workspace, &file.path) {
+            // Under the new name of a move, where case is folded: it was edited there, or it would be gone by now.
+            Ok(PathState::OtherName(_)) => Ok(()),
             // What the user has put there since stays.
             Ok(PathState::Folder | PathState::BelowFile(_)) if !is_free(workspace, record, &file.path) => Ok(()),
             Ok(disk) if disk.has(file.sha256_after.as_deref()) => put_back(workspace, run_dir, file),
@@ -189,6 +196,11 @@ fn is_free(workspace: &Workspace, record: &PublishRecord, path: &RepoPath) -> bo
     can_create(workspace, path, &ours).unwrap_or(false)
 }
 
+/// Whether somebody has put a file there.
+fn is_taken(workspace: &Workspace, path: &RepoPath) -> bool {
+    matches!(state_of(workspace, path), Ok(PathState::File(_)))
+}
+
 fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::Result<()> {
     let Some(image) = &file.before_image else {
         let folder = beneath::open_parent(workspace.dir(), &file.path).map_err(Blocked::into_io)?;
@@ -204,7 +216,13 @@ fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::R
     remove_empty_folders(workspace, &file.path);
     let (name, mode) = (file.path.file_name(), file.mode_before.unwrap_or(file.mode));
     let prepare = |new: &File| apply_metadata(new, (&folder, name), file.owner_before, mode);
-    let still = || state_of(workspace, &file.path).is_ok_and(|disk| disk.has(file.sha256_after.as_deref()));
+    let Some(after) = &file.sha256_after else {
+        return match create_prepared(&folder, name, &bytes, &prepare) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_taken(workspace, &file.path) => Ok(()),
+            created => created,
+        };
+    };
+    let still = || Ok(state_of(workspace, &file.path).map_err(Halt::into_io)?.has(Some(after)));
     // Where it was edited in between, it stays.
     replace_prepared(&folder, name, &bytes, &prepare, &still).map(|_| ())
 }

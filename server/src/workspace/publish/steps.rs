@@ -90,6 +90,14 @@ impl Halt {
         |source| Self::Failed { what, source }
     }
 
+    /// For callers that know errors of the system only.
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Failed { what, source } => io::Error::new(source.kind(), format!("{what}: {source}")),
+            other => io::Error::other(format!("{other:?}")),
+        }
+    }
+
     pub(super) fn of_file(error: WorkspaceError, path: &RepoPath) -> Self {
         Self::Failed { what: format!("cannot read {path}"), source: io::Error::other(error) }
     }

@@ -218,7 +218,7 @@ impl EditorGate {
             match window::ask(&self.client, MessageType::INFO, asked, &titles).await {
                 Ok(Some(title)) if title == PLAN_AGAIN => {
                     // It may have been saved again since the question.
-                    let feedback = self.take_feedback().await.unwrap_or(feedback);
+                    let feedback = self.saved_feedback().await.unwrap_or(feedback);
                     return GateAnswer::Revise { feedback };
                 }
                 Err(RequestError::Gone) => return GateAnswer::Wait,
@@ -230,32 +230,21 @@ impl EditorGate {
     /// Wait for saved feedback other than `refused`.
     async fn wait_for_feedback(&self, refused: Option<&str>) -> String {
         loop {
-            let files = self.files.clone();
-            let read = blocking(move || Ok(files.make_memory()?.feedback()?)).await;
-            match read {
-                Ok(Some(feedback)) if Some(feedback.as_str()) != refused => return feedback,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "the feedback cannot be read"),
+            match self.saved_feedback().await {
+                Some(feedback) if Some(feedback.as_str()) != refused => return feedback,
+                _ => {}
             }
             tokio::time::sleep(FEEDBACK_POLL_INTERVAL).await;
         }
     }
 
-    async fn take_feedback(&self) -> Option<String> {
+    async fn saved_feedback(&self) -> Option<String> {
         let files = self.files.clone();
-        let taken = blocking(move || {
-            let store = files.make_memory()?;
-            let feedback = store.feedback()?;
-            store.remove_feedback_file()?;
-            Ok(feedback)
-        });
-        match taken.await {
-            Ok(feedback) => feedback,
-            Err(error) => {
-                tracing::warn!(%error, "the feedback cannot be read");
-                None
-            }
-        }
+        let read = blocking(move || Ok(files.make_memory()?.feedback()?)).await;
+        read.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the feedback cannot be read");
+            None
+        })
     }
 
     async fn open(&self, file: &str) -> bool {
