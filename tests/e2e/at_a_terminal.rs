@@ -46,7 +46,7 @@ fn a_flag_decides_on_colours_before_variables_and_variables_before_the_terminal(
         let running = terminal.start(baton);
         terminal.wait_for("--help");
         running.wait().expect(2);
-        String::from_utf8(terminal.shown()).unwrap()
+        String::from_utf8(terminal.shown_at_end()).unwrap()
     };
     assert!(shown(&[]).contains("\u{1b}[31m"));
     for drops in ["NO_COLOR", "CLICOLOR"] {
@@ -64,7 +64,7 @@ fn without_colours_a_run_is_live_and_its_issues_are_shown_as_a_compiler_shows_th
         terminal.wait_for(part);
     }
     running.wait().expect(0);
-    let shown = String::from_utf8(terminal.shown()).unwrap();
+    let shown = String::from_utf8(terminal.shown_at_end()).unwrap();
     assert!(shown.contains("\u{1b}[1m") && shown.contains("\u{1b}[J"), "weights, and rows that are drawn again");
     let codes = shown.split("\u{1b}[").filter_map(|rest| Some(rest.split_once('m')?.0));
     let is_color = |code: &&str| code.starts_with(['3', '9']) && code.bytes().all(|b| b.is_ascii_digit() || b == b';');
@@ -142,8 +142,7 @@ fn a_diff_longer_than_the_screen_goes_through_the_pager() {
         let args = ["diff"].iter().chain(args).copied();
         let running = terminal.start(session.baton(args).env("BATON_PAGER", pager));
         running.wait().expect(0);
-        terminal.wait_for("src/t1.rs");
-        String::from_utf8(terminal.shown()).unwrap()
+        String::from_utf8(terminal.shown_at_end()).unwrap()
     };
     let paged = "sed s/^/paged:/";
     assert!(shown(&[], paged, 5).contains("paged:"));

@@ -22,7 +22,7 @@ use crate::support::broker::nats_server;
 
 const KEY: &str = "the key of these tests, long enough";
 const LIMIT: Duration = Duration::from_secs(30);
-const SHORT: BrokerTimes = BrokerTimes { ack_wait: Duration::from_secs(1), presence: Duration::from_secs(2) };
+const SHORT: BrokerTimes = BrokerTimes { ack_wait: Duration::from_secs(2), presence: Duration::from_secs(5) };
 /// Longer than a body that goes in a message.
 const LARGE: usize = 700 * 1024;
 
@@ -479,7 +479,7 @@ async fn a_broker_that_does_not_answer_or_refuses_says_why_without_its_address()
         let fault = connect(&format!("nats://me:secret@127.0.0.1:{port}")).await.unwrap_err();
         assert!(matches!(fault, BrokerFault::Unreachable { .. }), "{fault}");
         assert!(!fault.to_string().contains("secret") && !fault.to_string().contains("127.0.0.1"), "{fault}");
-        assert!(began.elapsed() < Duration::from_secs(12));
+        assert!(began.elapsed() < Duration::from_secs(30));
     }
     let port = free_port();
     let mut command = Command::new(&nats.program);

@@ -170,8 +170,7 @@ fn a_terminal_shows_the_status_in_place_and_keeps_it_at_the_end() {
     terminal.wait_for("baton rollback");
     watching.signal(Signal::INT);
     watching.wait().expect(130);
-    terminal.wait_for("baton rollback");
-    let shown = String::from_utf8_lossy(&terminal.shown()).into_owned();
+    let shown = String::from_utf8_lossy(&terminal.shown_at_end()).into_owned();
     let (on_screen, after) = shown.rsplit_once("\u{1b}[?25h\u{1b}[?1049l").expect("the screen is given back");
     assert!(on_screen.starts_with("\u{1b}[?1049h\u{1b}[?25l"), "{on_screen:?}");
     assert!(!shown.contains("\u{1b}[2J"), "nothing is cleared before it is drawn anew");

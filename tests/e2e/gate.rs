@@ -3,12 +3,12 @@
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::messages_api::{MessagesApi, Script};
+use crate::support::programs::write_program;
 use crate::support::replies::{but, own, plan, task, with, workspace};
 use crate::support::session::{Baton, Session};
 use crate::support::terminal::Terminal;
@@ -129,8 +129,7 @@ fn changes_asked_for_in_words_lead_to_a_new_plan_and_the_gate_again() {
 /// An editor: a script that is given the plan's path.
 fn editor(session: &Session, script: &str) -> String {
     let path = session.root().parent().expect("a home").join("my editor");
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    write_program(&path, &format!("#!/bin/sh\n{script}\n"));
     format!("'{}' --wait", path.display())
 }
 

@@ -5,10 +5,11 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
+
+use crate::support::programs;
 
 /// A program in place of Baton: what is installed is told by what it says.
 const PROGRAM: &str = "#!/bin/sh\n[ \"$1\" = --version ] && echo 'baton 9.8.7'\n";
@@ -19,8 +20,7 @@ fn repository() -> PathBuf {
 
 fn write_program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    programs::write_program(path, text);
 }
 
 /// A release with archives for all machines, and a user without anything installed.

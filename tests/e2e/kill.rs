@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, RequestName, Script};
 use crate::support::replies::{approves, but, completed, context, edits, own, plan, reads, task, with, workspace};
 use crate::support::session::Session;
+use crate::support::wait::PROMPTLY;
 
 /// Three tasks that read, edit, create and delete, and agents that take several turns.
 fn script() -> Script {
@@ -183,7 +184,7 @@ fn an_answer_that_had_little_room_is_not_paid_twice_either() {
 }
 
 #[test]
-fn interrupted_it_stops_within_a_second_and_says_what_stands() {
+fn interrupted_it_stops_at_once_and_says_what_stands() {
     let session = Session::new(&workspace(3));
     let second = with(own("T2"), json!({ "depends_on": ["T1"] }));
     let script = Script::new().fault("implement/T2", [Fault::Silence]);
@@ -199,8 +200,7 @@ fn interrupted_it_stops_within_a_second_and_says_what_stands() {
     run.signal(Signal::INT);
     let signalled = Instant::now();
     let done = run.wait();
-    // A second is what is promised; a busy machine gets another.
-    assert!(signalled.elapsed() < Duration::from_secs(2), "it took {:?}", signalled.elapsed());
+    assert!(signalled.elapsed() < PROMPTLY, "it took {:?}", signalled.elapsed());
     assert_eq!(done.code, Some(130), "{}", done.stderr);
     let events: Vec<Value> = lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect();
     let [.., stopped, end] = &events[..] else { panic!("{events:?}") };
@@ -239,7 +239,7 @@ fn every_way_to_stop_a_run_is_a_cancel() {
         let session = Session::new(&workspace(1));
         let api = MessagesApi::start(but(Script::new().fault("context", [Fault::Silence]), &[&[own("T1")]]));
         let args: &[&str] =
-            if signal.is_some() { &["--task", "Do it"] } else { &["--task", "Do it", "--timeout", "2s"] };
+            if signal.is_some() { &["--task", "Do it"] } else { &["--task", "Do it", "--timeout", "6s"] };
         let run = session.start(&api, args.iter().copied());
         api.wait_for_request("context");
         if let Some(signal) = signal {
@@ -250,7 +250,7 @@ fn every_way_to_stop_a_run_is_a_cancel() {
             .expect(130)
             .prints("Stopped by ")
             .prints(" in context. No file was written. Your edits are intact.");
-        let by = if signal.is_none() { "Stopped by --timeout 2s in context." } else { "in context." };
+        let by = if signal.is_none() { "Stopped by --timeout 6s in context." } else { "in context." };
         assert!(done.stdout.contains(by), "{}", done.stdout);
         assert!(done.stdout.contains("\n  baton run    resume\n  baton reset  start over\n"), "{}", done.stdout);
         assert!(!done.stdout.contains("baton rollback"), "there is nothing to undo: {}", done.stdout);

@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot continue fails")]
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use crate::support::greeting::{GREETING, TASK};
 use crate::support::lsp_client::LspClient;
 use crate::support::messages_api::answered;
 use crate::support::session::Session;
+use crate::support::wait::PROMPTLY;
 
 const SOURCE: &str = "pub fn greet() -> String {\n    \"hello\".to_owned()\n}\n";
 const FILE: &str = "src/lib.rs";
@@ -355,7 +356,7 @@ fn cancelling_withdraws_the_turn_and_a_late_answer_goes_nowhere() {
     let cancelled = Instant::now();
     assert_eq!(client.execute("baton.cancel", &[]), Ok(json!({ "run": run })));
     let withdrawn = client.wait_for("$/cancelRequest");
-    assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
+    assert!(cancelled.elapsed() < PROMPTLY, "{:?}", cancelled.elapsed());
     assert_eq!(withdrawn["params"]["id"], asked["id"]);
     client.answer(&asked, json!({ "content": "too late" }));
     let mut models = Models::good();
@@ -504,7 +505,7 @@ fn a_run_that_waits_for_a_document_can_be_cancelled() {
     let cancelled = Instant::now();
     watch.client.execute("baton.cancel", &[]).expect("it runs");
     let end = watch.wait_for_end();
-    assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
+    assert!(cancelled.elapsed() < PROMPTLY, "{:?}", cancelled.elapsed());
     assert!(end.contains("Stopped in implement. No file was written."), "{end}");
     assert_eq!(session.text(FILE), SOURCE);
     assert_eq!(client.quit(), Some(0));

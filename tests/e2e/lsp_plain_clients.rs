@@ -1,7 +1,7 @@
 //! Editors that know nothing of Baton: what they ask unasked, and what is asked there before something is taken away.
 #![cfg(unix)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use crate::support::greeting::{GREETING, TASK, script};
@@ -135,7 +135,6 @@ fn what_an_editor_asks_unasked_is_answered_with_nothing_and_leaves_no_line_in_it
         tell("workspace/didChangeWatchedFiles", &json!({ "changes": [] })),
         tell("$/setTrace", &json!({ "value": "off" })),
         request(6, "shutdown", &Value::Null),
-        tell("exit", &Value::Null),
     ];
     let frame = |message: &Value| {
         let body = message.to_string();
@@ -145,9 +144,19 @@ fn what_an_editor_asks_unasked_is_answered_with_nothing_and_leaves_no_line_in_it
     let mut command = session.baton(["lsp"]).into_command();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut server = command.spawn().expect("the server starts");
-    server.stdin.take().expect("a pipe").write_all(&framed).expect("it is read");
+    let (mut stdin, mut stdout) = (server.stdin.take().expect("a pipe"), server.stdout.take().expect("a pipe"));
+    stdin.write_all(&framed).expect("it is read");
+    // What is not answered yet when it is told to exit may never be.
+    let (mut answers, mut some) = (Vec::new(), [0; 4096]);
+    while (1..=6).any(|id| memchr::memmem::find(&answers, format!("\"id\":{id}").as_bytes()).is_none()) {
+        let length = stdout.read(&mut some).expect("answers");
+        assert_ne!(length, 0, "it ended: {}", String::from_utf8_lossy(&answers));
+        answers.extend_from_slice(&some[..length]);
+    }
+    stdin.write_all(&frame(&tell("exit", &Value::Null))).expect("it is read");
+    stdout.read_to_end(&mut answers).expect("its output");
     let output = server.wait_with_output().expect("its output");
-    let (answers, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (answers, log) = (String::from_utf8_lossy(&answers), String::from_utf8_lossy(&output.stderr));
     assert_eq!(log, "", "an editor shows this to its user");
     assert!(!answers.contains("window/logMessage") && !answers.contains("window/showMessage"), "{answers}");
     for id in 2..=4 {

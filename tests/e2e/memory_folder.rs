@@ -453,7 +453,7 @@ fn a_memory_folder_that_is_removed_while_a_run_is_at_work_is_reported() {
         let session = Session::new(&workspace(1));
         let api = MessagesApi::start(goes_well(&[&[own("T1")]]).fault(agent, [Fault::Silence]));
         let running = session.baton(["run", "--task", "Do it", "--auto-approve", "--json"]).api(&api);
-        let running = running.env("BATON_ANSWER_TIMEOUT", "1s").env("BATON_RETRY_BASE", "10ms").start();
+        let running = running.env("BATON_ANSWER_TIMEOUT", "4s").env("BATON_RETRY_BASE", "10ms").start();
         api.wait_for_request(agent);
         fs::remove_dir_all(session.path(".agent_memory")).unwrap();
         let done = running.wait();

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
 use crate::support::replies::{approves, completed, context, does, edits, own, plan, reads, workspace};
 use crate::support::session::{Done, Session};
+use crate::support::wait::PROMPTLY;
 
 /// The phases, and in each the agent that meets the fault.
 const PHASES: [(&str, &str); 4] =
@@ -437,7 +438,7 @@ fn cut_anywhere(name: &'static str, cut: &dyn Fn(usize) -> Fault) -> Cells {
 }
 
 #[test]
-fn a_long_wait_counts_down_and_a_cancel_ends_it_within_a_second() {
+fn a_long_wait_counts_down_and_a_cancel_ends_it() {
     let session = Session::new(&workspace(2));
     let limit = Fault::status(429, "rate_limit_error", "slow down").header("retry-after", "30");
     let api = MessagesApi::start(goes_well().fault("context", [limit]));
@@ -457,8 +458,7 @@ fn a_long_wait_counts_down_and_a_cancel_ends_it_within_a_second() {
     run.signal(Signal::INT);
     let signalled = Instant::now();
     let done = run.wait();
-    // A second is what is promised, and half a minute what it would wait; a busy machine gets some more.
-    assert!(signalled.elapsed() < Duration::from_secs(10), "it took {:?}", signalled.elapsed());
+    assert!(signalled.elapsed() < PROMPTLY, "it took {:?}", signalled.elapsed());
     assert_eq!(done.code, Some(130), "{}", done.stderr);
     assert_eq!(api.requests().len(), 1, "nothing more is sent");
     drop(lines);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script, VALIDATE, agents};
 use crate::support::replies::{approves, but, completed, edits, fixes, own, review, with, workspace, writes};
 use crate::support::session::{Done, Session};
+use crate::support::wait::PROMPTLY;
 
 fn finding(severity: &str, description: &str) -> Value {
     let place = json!({ "file": "src/t1.rs", "line": 2, "quote": "    1", "description": description });
@@ -297,7 +298,7 @@ fn a_run_killed_between_two_checks_pays_for_neither_the_review_nor_the_first_aga
 }
 
 #[test]
-fn a_check_is_cancelled_within_a_second_and_nothing_is_concluded() {
+fn a_check_is_cancelled_at_once_and_nothing_is_concluded() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(stalls_once(reviewed([wants_fixes(&[finding("major", "False: A")])]), "False: A"));
     let begun = session.start(&api, ["--task", "Do it", "--auto-approve"]);
@@ -305,7 +306,7 @@ fn a_check_is_cancelled_within_a_second_and_nothing_is_concluded() {
     let at = Instant::now();
     begun.signal(Signal::INT);
     let done = begun.wait().expect(130);
-    assert!(at.elapsed() < Duration::from_secs(10), "{:?}", at.elapsed());
+    assert!(at.elapsed() < PROMPTLY, "{:?}", at.elapsed());
     assert!(!done.stderr.contains("could not be checked"), "{}", done.stderr);
     assert!(!session.exists(&session.memory("review.json")));
     session.run(&api, ["--auto-approve"]).expect(0);

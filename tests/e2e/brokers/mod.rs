@@ -36,8 +36,14 @@ impl Drop for Server {
 
 impl Server {
     pub(crate) fn start(command: &mut Command, port: u16) -> Self {
-        let server = Self(command.stdin(Stdio::null()).spawn().expect("the server starts"));
-        wait_until("the server to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let mut server = Self(command.stdin(Stdio::null()).spawn().expect("the server starts"));
+        wait_until("the server to listen", || {
+            // Its port may have been lent to somebody's connection for a moment.
+            if matches!(server.0.try_wait(), Ok(Some(_))) {
+                server.0 = command.spawn().expect("the server starts");
+            }
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         server
     }
 }

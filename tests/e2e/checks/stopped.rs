@@ -6,10 +6,10 @@ use rustix::process::Signal;
 
 use super::{api, check, results, run, session, told};
 use crate::support::messages_api::{Script, agents};
-use crate::support::wait::wait_until;
+use crate::support::wait::{PROMPTLY, wait_until};
 
 /// Nothing is waited for that long that is right.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = PROMPTLY;
 
 #[test]
 fn a_run_that_is_killed_in_its_checks_runs_them_again_and_does_no_task_twice() {
@@ -29,7 +29,7 @@ fn a_run_that_is_killed_in_its_checks_runs_them_again_and_does_no_task_twice() {
 }
 
 #[test]
-fn a_run_that_is_stopped_ends_its_check_within_a_second() {
+fn a_run_that_is_stopped_ends_its_check_at_once() {
     let command = "test -e go || { echo $$ > pid; sleep 60 & sleep 60; }";
     let session = session(1, &[check("slow", command), check("next", "true")]);
     let api = api(Script::new(), &["T1"]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecursiveMode, Watcher};
@@ -13,6 +13,7 @@ use super::{check, has_view, results, run, set_checks, told};
 use crate::support::messages_api::{MessagesApi, Reply, Script};
 use crate::support::replies::{but, completed, does, edits, fixes, own, with, workspace};
 use crate::support::session::Session;
+use crate::support::wait::PROMPTLY;
 
 fn tries(name: &str) -> Reply {
     Reply::tool("try_check", json!({ "name": name }))
@@ -295,7 +296,7 @@ fn a_run_that_is_stopped_in_a_try_ends_soon_and_leaves_nothing() {
     let stopped = Instant::now();
     running.signal(Signal::INT);
     running.wait().expect(130);
-    assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < PROMPTLY, "{:?}", stopped.elapsed());
     assert!(session.text("src/t1.rs").contains("    0\n"), "nothing was published");
     let processes =
         fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());

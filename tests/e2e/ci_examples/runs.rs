@@ -11,6 +11,7 @@ use super::steps::{Runner, Step};
 use crate::support::editors::{self, in_repository, succeeds};
 use crate::support::greeting::{GREETING, script};
 use crate::support::messages_api::{MessagesApi, Reply, Script};
+use crate::support::programs::write_program;
 use crate::support::replies::{context, plan, task, with};
 use crate::support::session::Session;
 
@@ -164,8 +165,7 @@ fn a_task_given_to_gitlab_ends_in_a_branch_of_its_own_and_a_merge_request() {
     let hook = "#!/bin/sh\ni=0\nwhile [ $i -lt $GIT_PUSH_OPTION_COUNT ]; do eval echo \\$GIT_PUSH_OPTION_$i >>asked; \
                 i=$((i+1)); done\n";
     let path = forge.origin.join("hooks/pre-receive");
-    std::fs::write(&path, hook).expect("a hook");
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+    write_program(&path, hook);
 
     let mut runner = Runner::new(forge.session.environment(), &[]);
     for (name, value) in forge.api.env() {

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::programs::write_program;
 use tempfile::TempDir;
 
 /// A script with the variables that its workflow sets for it, in which expressions stand as they are written.
@@ -105,9 +106,7 @@ impl Runner {
         for (name, script) in stand_ins {
             let log = folder.path().join(name);
             let text = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >>'{}'\n{script}\n", log.display());
-            fs::write(bin.join(name), text).expect("a stand-in");
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            fs::set_permissions(bin.join(name), mode).expect("a mode");
+            write_program(&bin.join(name), &text);
         }
         let mut env: BTreeMap<OsString, OsString> = env.into_iter().map(|(name, value)| (name.into(), value)).collect();
         let path = env.entry("PATH".into()).or_default();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::lab::{Lab, is_root, kill, no_namespaces, on_a_machine, python, skip, sleepers, unique, wait_until};
+use crate::support::programs::write_program;
 
 fn mounts() -> String {
     fs::read_to_string("/proc/self/mountinfo").expect("/proc")
@@ -200,12 +201,11 @@ pub(super) fn one_that_runs_while_the_user_types() {
 pub(super) fn tools_are_found_where_the_user_has_them() {
     let tools = tempfile::tempdir().expect("a folder in /tmp");
     let tool = tools.path().join("a-tool");
-    fs::write(&tool, "#!/bin/sh\necho from a tool\n").expect("a file");
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).expect("a mode");
+    write_program(&tool, "#!/bin/sh\necho from a tool\n");
     let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").expect("a path"));
     let lab = Lab::new("//- /a.txt\nx\n").with("PATH", path);
-    lab.write_at_home("bin/own", "#!/bin/sh\necho from home\n");
-    fs::set_permissions(lab.home().join("bin/own"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    fs::create_dir_all(lab.home().join("bin")).expect("a folder");
+    write_program(&lab.home().join("bin/own"), "#!/bin/sh\necho from home\n");
     let ran = lab.end("a-tool; ~/bin/own; /usr/bin/env echo from usr");
     assert_eq!(ran.output(), "from a tool\nfrom home\nfrom usr\n", "{ran:?}");
     // Outside of PATH, in a folder that a view has of its own.
@@ -222,8 +222,7 @@ pub(super) fn a_virtual_environment_is_found_with_what_it_runs_on() {
     let file = |path: &str, text: &str| {
         let path = shared.path().join(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
-        fs::write(&path, text).expect("a file");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        write_program(&path, text);
     };
     file("venv/bin/a-tool", "#!/bin/sh\ncat \"${0%/*}/../lib/module\" \"${0%/*}/../pyvenv.cfg\"\n");
     file("venv/lib/module", "from a module\n");

@@ -7,12 +7,12 @@
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::lab::{Lab, python, skip, wait_until};
 use super::{attacks, bad_input, projects, view};
+use crate::support::programs::write_program;
 
 /// Takes `unshare` of mount namespaces (EPERM) from what it starts. A filter is a list of instructions: load the number of the
 /// call; if it is that of `unshare`, load its first argument; if that holds CLONE_NEWNS, return EPERM; else allow the call.
@@ -206,8 +206,7 @@ fn with_false_bwrap(script: &str) -> Option<(String, String)> {
     let lab = Lab::new("//- /a.txt\nx\n");
     let folder = lab.outside().join("programs");
     fs::create_dir(&folder).expect("a folder");
-    fs::write(folder.join("bwrap"), format!("#!/bin/sh\n{script}\n")).expect("a file");
-    fs::set_permissions(folder.join("bwrap"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    write_program(&folder.join("bwrap"), &format!("#!/bin/sh\n{script}\n"));
     let machine = ByBwrap { folder, python };
     let mut path = std::env::var_os("PATH").expect("a path");
     machine.put_first(&mut path);

@@ -12,6 +12,8 @@ pub mod lsp_client;
 pub mod messages_api;
 pub mod ollama_api;
 pub mod plain_editor;
+#[cfg(unix)]
+pub mod programs;
 pub mod replies;
 pub mod session;
 #[cfg(unix)]

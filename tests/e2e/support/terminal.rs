@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::Stdio;
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -29,6 +29,8 @@ pub struct Terminal {
     screen: Arc<Screen>,
     /// Of what was shown, without colours, how much a test has looked at.
     seen: usize,
+    /// Reads what is shown, until the program and all that it started have ended.
+    eye: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -56,7 +58,7 @@ impl Terminal {
         tcsetwinsize(&master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
         let keyboard = File::from(master);
-        Self { keyboard, path: name.into(), screen: Arc::default(), seen: 0 }
+        Self { keyboard, path: name.into(), screen: Arc::default(), seen: 0, eye: None }
     }
 
     /// Start a program here: its standard input, output and error.
@@ -67,7 +69,7 @@ impl Terminal {
         let mut eye = self.keyboard.try_clone().expect("a handle");
         let mut answers = self.keyboard.try_clone().expect("a handle");
         let screen = self.screen.clone();
-        thread::spawn(move || {
+        self.eye = Some(thread::spawn(move || {
             let mut bytes = [0; 4096];
             // When the program ends the terminal hangs up, which is an error to the reader.
             while let Ok(length @ 1..) = eye.read(&mut bytes) {
@@ -81,7 +83,7 @@ impl Terminal {
                 drop(shown);
                 screen.news.notify_all();
             }
-        });
+        }));
         running
     }
 
@@ -117,7 +119,7 @@ impl Terminal {
         tcsetwinsize(&self.keyboard, size).expect("a size");
     }
 
-    /// Wait until live rows were drawn again twice, so that the second time began after this call.
+    /// Wait until live rows were drawn again three times, so that the second time began after this call and came to its end.
     #[track_caller]
     pub fn wait_for_drawing(&mut self) {
         let begins = b"\x1b[J";
@@ -125,7 +127,7 @@ impl Terminal {
         let shown = self.screen.shown.lock().unwrap();
         let before = drawn(&shown);
         let (shown, waited) =
-            self.screen.news.wait_timeout_while(shown, PATIENCE, |shown| drawn(shown) < before + 2).unwrap();
+            self.screen.news.wait_timeout_while(shown, PATIENCE, |shown| drawn(shown) < before + 3).unwrap();
         assert!(!waited.timed_out(), "nothing is drawn:\n{}", plain(&shown));
     }
 
@@ -159,6 +161,14 @@ impl Terminal {
     /// Every byte that was shown so far, colours and the like included.
     pub fn shown(&self) -> Vec<u8> {
         self.screen.shown.lock().unwrap().clone()
+    }
+
+    /// The same once the program has ended, and the terminal was read to its end.
+    pub fn shown_at_end(&mut self) -> Vec<u8> {
+        if let Some(eye) = self.eye.take() {
+            eye.join().expect("it was read");
+        }
+        self.shown()
     }
 
     fn open(&self) -> File {
