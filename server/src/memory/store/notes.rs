@@ -9,6 +9,7 @@ use crate::contracts::{
 };
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, QUICK_MARK, TASK};
+use crate::memory::history::SetAside;
 use crate::memory::task_text::{self, tidied};
 use crate::workspace::ReadFault;
 
@@ -28,11 +29,16 @@ impl Store {
         })
     }
 
-    /// Writes the task in the user's words.
+    /// Writes the task in the user's words. Another one that somebody has saved since it was decided to write this one goes to
+    /// `history/`.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_task(&self, task: &str) -> Result<(), MemoryError> {
+        let there = self.person_text(TASK, TASK_TEMPLATE).ok().flatten();
+        if there.is_some_and(|there| !task_text::is_same_task(&there, task)) {
+            self.set_aside(SetAside::Phase, &[TASK])?;
+        }
         self.replace(TASK, format!("{}\n", tidied(task)).as_bytes(), 0o644)
     }
 
@@ -185,6 +191,25 @@ fn without_template<'a>(text: &'a str, template: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contracts::{Handoffs, RepoPath};
+    use crate::memory::Seal;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn a_task_that_was_saved_meanwhile_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let (memory, seal) = (RepoPath::parse(".agent_memory").unwrap(), Seal::ephemeral(workspace.root()).unwrap());
+        let store = Store::open(&workspace, &memory, seal, Handoffs::new([])).unwrap();
+        store.offer_task_file().unwrap();
+        store.write_task("Mine").unwrap();
+        store.write_task("Mine ").unwrap();
+        assert!(!store.has("history"), "neither a template nor the same task is kept");
+        store.write_task("Another").unwrap();
+        let text = |file: &str| store.text(file).unwrap();
+        assert_eq!(text("history/0001-phase/task.md").as_deref(), Some("Mine\n"));
+        assert_eq!(text(TASK).as_deref(), Some("Another\n"));
+    }
 
     #[test]
     fn the_template_of_task_md_is_no_task() {
