@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{self, Context, stream};
 
 use crate::support::broker::{Acks, Broker, Link, Subjects, Trouble, Way, nats_server};
+use crate::support::wait::wait_until;
 
 /// How long a client waits for an acknowledgement that does not come.
 const IN_VAIN: Duration = Duration::from_millis(300);
@@ -55,9 +56,12 @@ impl Lab {
         })
     }
 
+    /// Publish it until it is acknowledged: what is written before the client has seen that its connection is closed is lost
+    /// with it.
     #[track_caller]
     fn publishes(&self, subject: &str, payload: &str) {
-        assert!(self.publish(subject, payload, Duration::from_secs(20)), "{payload} was not acknowledged");
+        let is_acknowledged = || self.publish(subject, payload, Duration::from_secs(5));
+        wait_until(&format!("{payload} to be acknowledged"), is_acknowledged);
     }
 
     /// What the stream holds, asked past the link.
