@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -85,6 +85,11 @@ impl Broker {
     /// Let it do nothing, with its connections open.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+        // Its threads stop one after the other: one of them may answer until the last one has.
+        let child = self.child.as_ref().expect("it runs");
+        let pid = Pid::from_child(child);
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        wait_until("nats-server to stand", || matches!(waitid(WaitId::Pid(pid), stopped), Ok(Some(_))));
     }
 
     /// Let it go on.
