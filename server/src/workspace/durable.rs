@@ -50,7 +50,7 @@ pub(super) fn replace_prepared(
 /// come from the umask and the folder. What is there by then stays: [`io::ErrorKind::AlreadyExists`].
 pub(super) fn create(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
     let write = || with_temp_name(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir);
-    put_in_place(dir, &write, &|temp| rename_new((dir, temp), (dir, name)))
+    put_in_place(dir, &write, &|temp| platform::rename_new((dir, temp), (dir, name)))
 }
 
 /// [`create`], where `prepare` sets the metadata of the new file.
@@ -60,12 +60,7 @@ pub(super) fn create_prepared(
     bytes: &[u8],
     prepare: &dyn Fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
-    put_in_place(dir, &|| write_temp(dir, bytes, prepare), &|temp| rename_new((dir, temp), (dir, name)))
-}
-
-/// Moves a file to a name that nothing has: [`io::ErrorKind::AlreadyExists`] where something does.
-pub(super) fn rename_new(from: (&Dir, &str), to: (&Dir, &str)) -> io::Result<()> {
-    platform::rename_new(from, to)
+    put_in_place(dir, &|| write_temp(dir, bytes, prepare), &|temp| platform::rename_new((dir, temp), (dir, name)))
 }
 
 fn put_in_place<T>(

@@ -10,9 +10,10 @@ use super::record::{PublishRecord, PublishedFile, read_regular};
 use super::steps::Halt;
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
-use crate::workspace::durable::{create, create_prepared, rename_new, replace_prepared};
+use crate::workspace::durable::{create, create_prepared, replace_prepared};
 use crate::workspace::ownership::apply_metadata;
 use crate::workspace::path_state::{PathState, can_create, path_state, remove_empty_folders};
+use crate::workspace::platform::rename_new;
 use crate::workspace::root::mode;
 use crate::workspace::{Workspace, sha256, sync_folder};
 
@@ -74,8 +75,8 @@ pub(super) fn missing_folders(workspace: &Workspace, files: &[PublishedFile]) ->
     Ok(missing.into_iter().collect())
 }
 
-/// Puts one file in place by renaming its staged bytes, or removes it. What is there is looked at again right before: it
-/// may be saved in an editor at any time.
+/// Puts one file in place by renaming its staged bytes, or removes it, if what is there is still what was there before: it may
+/// have been edited meanwhile.
 pub(super) fn place(
     workspace: &Workspace,
     run_dir: &Dir,
@@ -89,9 +90,12 @@ pub(super) fn place(
         _ => Halt::Failed { what: format!("cannot write {path}"), source },
     };
     let still = || is_before(workspace, record, file);
+    if !still()? {
+        return Err(changed());
+    }
     let Some(staged) = &file.staged else {
         let folder = beneath::open_parent(workspace.dir(), path).map_err(|blocked| fault(blocked.into_io()))?;
-        return if still()? { folder.remove_file(path.file_name()).map_err(fault) } else { Err(changed()) };
+        return folder.remove_file(path.file_name()).map_err(fault);
     };
     let parent = path.parent();
     let components = parent.iter().flat_map(RepoPath::components);
@@ -111,9 +115,6 @@ pub(super) fn place(
     options.read(true).follow(FollowSymlinks::No);
     let prepare = |staged: &File| apply_metadata(staged, (&folder, path.file_name()), file.owner, file.mode);
     prepare(&holder.open_with(name, &options).map_err(fault)?).map_err(fault)?;
-    if !still()? {
-        return Err(changed());
-    }
     let renamed = match file.sha256_before {
         Some(_) => holder.rename(name, &folder, path.file_name()),
         None => rename_new((&holder, name), (&folder, path.file_name())),

@@ -4,9 +4,7 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::place::{
-    check_all, check_saved, is_before, missing_folders, note_modes, place, state_of, sync_parents, undo,
-};
+use super::place::{check_all, check_saved, missing_folders, note_modes, place, state_of, sync_parents, undo};
 use super::record::{FinishedTask, PublishRecord, PublishState, PublishedFile, is_already_published, next_order};
 use super::reversal::Reversal;
 use super::steps::{Halt, PublishError, Step, Steps, Stopped, names};
@@ -251,11 +249,7 @@ fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, st
     check_all(workspace, record)?;
     for (index, file) in record.files.iter().enumerate() {
         steps(Step::Placing(index))?;
-        // Check this file again: it may have been edited meanwhile.
         check_saved(workspace, [&file.path])?;
-        if !is_before(workspace, record, file)? {
-            return Err(Halt::Conflict(vec![file.path.clone()]));
-        }
         place(workspace, run_dir, record, file)?;
         steps(Step::Placed(index))?;
     }
