@@ -312,6 +312,41 @@ fn stopped_by_budget(done: Done, words: &str) {
 }
 
 #[test]
+fn a_task_that_the_budget_has_no_room_for_keeps_none_back_that_costs_less() {
+    let session = Session::new(&workspace(3));
+    let complex = with(own("T1"), json!({ "estimated_complexity": "complex" }));
+    let [edit, submit] = does("T2");
+    let long = edit.usage(json!({ "input_tokens": 1_000, "output_tokens": 1_500 }));
+    let script = Script::new().on("implement/T2", [long, submit]);
+    let api = MessagesApi::start(but(script, &[&[complex, own("T2"), own("T3")]]));
+    session.run(&api, ["--phase", "context", "--task", "Do it"]).expect(0);
+    session.run(&api, ["--phase", "plan"]).expect(0);
+    // An answer of 2,048 tokens costs 0.041 $ of the model that T1 asks for, and 0.01 $ of that of the others.
+    let budget = (status(&session).cost_usd.unwrap() + 0.035).to_string();
+    // One after the other, the dear one first.
+    let limited = || run(&session, &api).env("BATON_MAX_PARALLEL_TASKS", "1").env("BATON_BUDGET_USD", &budget).run();
+    let done = limited();
+    let end = done.events().pop().unwrap()["message"].as_str().unwrap().to_owned();
+    let told: f64 = end.split('$').nth(1).and_then(|text| text.split(' ').next()).unwrap().parse().unwrap();
+    let used = status(&session).cost_usd.unwrap();
+    assert!(
+        (told - used).abs() < 0.001,
+        "{end}: what all of them used, not what was used as T1 was stopped; that is {used}"
+    );
+    let told = done.events().into_iter().find(|event| event["task"] == "T1" && event["status"] == "progress").unwrap();
+    assert_eq!(told["message"], "stopped: the budget has no room for its next turn");
+    stopped_by_budget(done, "the budget is too small: ");
+    let report = session.handoff("impl_report.json");
+    let ended: Vec<&Value> = report["results"].as_array().unwrap().iter().map(|result| &result["task_id"]).collect();
+    assert_eq!(ended, ["T2", "T3"]);
+    let asked = api.requests().len();
+    stopped_by_budget(limited(), "more than is left");
+    assert_eq!(api.requests().len(), asked, "there is nothing more to do under the same budget");
+    run(&session, &api).run().expect(0);
+    assert_eq!(session.handoff("review.json")["verdict"], "approved");
+}
+
+#[test]
 fn a_budget_in_tokens_holds_for_models_without_a_price() {
     let session = Session::new(&eight_files());
     let api = MessagesApi::start(eight_tasks());

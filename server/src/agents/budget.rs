@@ -47,6 +47,16 @@ pub(super) struct State {
     pub(super) reserved_usd: f64,
     pub(super) reserved_tokens: u64,
     pub(super) turns_under_way: usize,
+    /// What was refused last.
+    pub(super) refused: Option<Refused>,
+}
+
+/// What there was no room for, with nothing else under way.
+pub(super) enum Refused {
+    /// A turn of a model with this price.
+    Turn { price: Price, prompt: u64 },
+    /// A part to be spent elsewhere, by this agent where it is told.
+    Slice { agent: Option<String> },
 }
 
 /// Room for one turn. Given back when it is dropped.
@@ -83,6 +93,7 @@ impl Budget {
             reserved_usd: 0.0,
             reserved_tokens: 0,
             turns_under_way: 0,
+            refused: None,
         };
         Self { limits, catalog, state: Mutex::new(state), settled: Notify::new() }
     }
@@ -149,15 +160,26 @@ impl Budget {
             tokio::pin!(settled);
             // Registered before the state is looked at, so that no settling in between is missed.
             settled.as_mut().enable();
-            match self.try_admit(model, prompt, max_tokens) {
-                Ok(reservation) => return Ok(reservation),
-                Err((reason, 0)) => return Err(AgentError::Budget(reason)),
-                Err(_) => settled.await,
+            if let Some(admitted) = self.try_admit(model, prompt, max_tokens) {
+                return admitted;
             }
+            settled.await;
         }
     }
 
-    fn try_admit(&self, model: &str, prompt: u64, max_tokens: u32) -> Result<Reservation<'_>, (String, usize)> {
+    /// What was refused last, told with what is used by now; `None` where nothing was refused. What is used only grows, so that
+    /// it is refused still.
+    pub fn refusal(&self) -> Option<AgentError> {
+        let state = self.state();
+        let reason = match state.refused.as_ref()? {
+            Refused::Turn { price, prompt } => self.reason(&state, price, Next::Turn { prompt: *prompt }),
+            Refused::Slice { agent } => self.too_small(&state, agent.as_deref()),
+        };
+        Some(AgentError::Budget(reason))
+    }
+
+    /// `None` when turns under way have to settle first.
+    fn try_admit(&self, model: &str, prompt: u64, max_tokens: u32) -> Option<Result<Reservation<'_>, AgentError>> {
         let price = self.catalog.price(model);
         let worst = |output: u32| price.of(&worst_case(prompt, output));
         let mut state = self.state();
@@ -174,14 +196,19 @@ impl Budget {
             affordable = affordable.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
         if affordable < LEAST_OUTPUT.min(max_tokens) {
-            return Err((self.reason(&state, &price, Next::Turn { prompt }), state.turns_under_way));
+            if state.turns_under_way > 0 {
+                return None;
+            }
+            let reason = self.reason(&state, &price, Next::Turn { prompt });
+            state.refused = Some(Refused::Turn { price, prompt });
+            return Some(Err(AgentError::Budget(reason)));
         }
         let usd = worst(affordable).unwrap_or(0.0);
         let tokens = prompt + u64::from(affordable);
         state.reserved_usd += usd;
         state.reserved_tokens += tokens;
         state.turns_under_way += 1;
-        Ok(Reservation { budget: self, usd, tokens, price, lost: Mutex::default(), max_tokens: affordable })
+        Some(Ok(Reservation { budget: self, usd, tokens, price, lost: Mutex::default(), max_tokens: affordable }))
     }
 
     /// Why a turn of a model with this price is not sent, behind "the budget is", and which setting to raise. Dollars are told

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::budget::{Budget, Limits, State};
+use super::budget::{Budget, Limits, Refused, State};
 use super::error::AgentError;
 use crate::contracts::Usage;
 use crate::text::cost;
@@ -64,7 +64,10 @@ impl Budget {
                     return Ok(Slice { budget: self, left: Mutex::new((size.usd, size.tokens)) });
                 }
                 if state.turns_under_way == 0 {
-                    return Err(AgentError::Budget(self.too_small(&state, above.map(|(_, agent)| agent))));
+                    let agent = above.map(|(_, agent)| agent);
+                    let reason = self.too_small(&state, agent);
+                    state.refused = Some(Refused::Slice { agent: agent.map(str::to_owned) });
+                    return Err(AgentError::Budget(reason));
                 }
             }
             settled.await;
@@ -80,7 +83,7 @@ impl Budget {
         }
     }
 
-    fn too_small(&self, state: &State, agent: Option<&str>) -> String {
+    pub(super) fn too_small(&self, state: &State, agent: Option<&str>) -> String {
         let used = format!("{} of {} used", cost(state.priced_usd), cost(self.limits.usd));
         let tokens =
             self.limits.tokens.map(|limit| format!(", {} of {limit} tokens", state.tokens())).unwrap_or_default();

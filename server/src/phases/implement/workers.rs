@@ -55,10 +55,13 @@ pub(super) struct Workers<'a> {
 impl Workers<'_> {
     /// Run tasks until none is left or one of them says that none can go on. The error, if any, comes after every
     /// task under way has ended.
+    ///
+    /// A task that the budget has no room for keeps no other back, which may cost less: what is done under a budget does not
+    /// depend on which task comes first, and a resumed run finds nothing more to do under the same one.
     pub(super) async fn all_tasks(&mut self) -> Option<PhaseError> {
         let (news_in, mut news) = mpsc::unbounded_channel();
         let mut running: JoinSet<(usize, Result<TaskEnd, PhaseError>)> = JoinSet::new();
-        let mut stopped = None;
+        let (mut stopped, mut over_budget) = (None, None);
         loop {
             while stopped.is_none() && self.at_work(&running) < self.run.settings.max_parallel_tasks {
                 match self.next_startable() {
@@ -71,11 +74,17 @@ impl Workers<'_> {
                 }
             }
             if running.is_empty() {
-                return stopped;
+                let over_budget = over_budget.map(|error| self.run.context.budget.refusal().unwrap_or(error));
+                return stopped.or(over_budget.map(PhaseError::Agent));
             }
             tokio::select! {
                 Some(joined) = running.join_next() => {
                     let ended = match joined {
+                        Ok((task, Err(PhaseError::Agent(error @ AgentError::Budget(_))))) => {
+                            self.leave(task);
+                            over_budget = Some(error);
+                            Ok(())
+                        }
                         Ok((task, end)) => self.take(task, end),
                         Err(error) => Err(PhaseError::Internal(format!("a task's agent broke off: {error}"))),
                     };
@@ -151,13 +160,25 @@ impl Workers<'_> {
         Ok(())
     }
 
-    /// Add the result of a task to the report. An error means that no further task should start.
-    fn take(&mut self, index: usize, end: Result<TaskEnd, PhaseError>) -> Result<(), PhaseError> {
-        let task = &self.plan.tasks[index];
-        // The next task must not wait for an opener that has ended.
-        if let Ok(model) = self.model_of(task) {
+    /// Leave a task as it is, for a run with a larger budget.
+    fn leave(&mut self, index: usize) {
+        self.open_no_more(index);
+        let task = Some(self.plan.tasks[index].id.as_str());
+        let message = "stopped: the budget has no room for its next turn".to_owned();
+        self.run.emit_for_task(IMPLEMENT, EventStatus::Progress, task, message);
+    }
+
+    /// The next task must not wait for an opener that has ended.
+    fn open_no_more(&mut self, index: usize) {
+        if let Ok(model) = self.model_of(&self.plan.tasks[index]) {
             self.opening.remove(&model);
         }
+    }
+
+    /// Add the result of a task to the report. An error means that no further task should start.
+    fn take(&mut self, index: usize, end: Result<TaskEnd, PhaseError>) -> Result<(), PhaseError> {
+        self.open_no_more(index);
+        let task = &self.plan.tasks[index];
         let result = match end? {
             TaskEnd::Submitted(result) => result,
             TaskEnd::Failed { error, kept_edits, attempts } => {
