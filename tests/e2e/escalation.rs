@@ -131,6 +131,21 @@ fn the_same_model_or_too_small_a_rest_of_the_budget_is_said_and_nothing_is_tried
 }
 
 #[test]
+fn a_second_attempt_that_meets_the_budget_goes_on_under_a_larger_one() {
+    let session = Session::new(&workspace(1));
+    let costly =
+        edits("src/t1.rs", "    0\n", "    2\n").usage(json!({ "input_tokens": 5_000, "output_tokens": 200_000 }));
+    let api = MessagesApi::start(script(vec![failed("No idea.")], vec![costly, completed(&["src/t1.rs"])]));
+    let done = run(&session, &api).env("BATON_BUDGET_USD", "1").run().expect(3);
+    done.prints("Raise budget_usd");
+    let asked = api.requests_of("implement/T1").len();
+    assert_eq!(asked, 2, "a turn of each attempt");
+    let end = session.baton(["run", "--auto-approve"]).api(&api).run().expect(0);
+    end.prints(&format!("T1 took 2 attempts: {HAIKU} (failed), {SONNET} (completed)."));
+    assert_eq!(api.requests_of("implement/T1").len(), asked + 1, "what was paid for is kept");
+}
+
+#[test]
 fn a_task_that_both_tiers_fail_at_lists_its_attempts_everywhere() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(script(vec![failed("No idea.")], vec![failed("Nor have I.")]));

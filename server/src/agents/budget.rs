@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -47,16 +48,43 @@ pub(super) struct State {
     pub(super) reserved_usd: f64,
     pub(super) reserved_tokens: u64,
     pub(super) turns_under_way: usize,
-    /// What was refused last.
-    pub(super) refused: Option<Refused>,
 }
 
-/// What there was no room for, with nothing else under way.
+/// What a budget has no room for, and why.
+#[derive(Debug, Clone)]
+pub struct Shortage {
+    /// Behind "the budget is", with the setting to raise at its end.
+    reason: String,
+    /// What was refused, where the reason tells what was used by then.
+    refused: Option<Box<Refused>>,
+}
+
+/// What there was no room for.
+#[derive(Debug, Clone)]
 pub(super) enum Refused {
-    /// A turn of a model with this price.
+    /// A turn of a model with this price, whose prompt has so many tokens, about.
     Turn { price: Price, prompt: u64 },
+    /// One more attempt of a turn of such a model, of which the attempts so far have used so much that is not charged yet.
+    Attempt { price: Price, lost: Usage },
     /// A part to be spent elsewhere, by this agent where it is told.
     Slice { agent: Option<String> },
+}
+
+impl Shortage {
+    /// Of a reason that tells no sum of what was used, or one that is known only elsewhere.
+    pub(super) fn other(reason: String) -> Self {
+        Self { reason, refused: None }
+    }
+
+    pub(super) fn into_reason(self) -> String {
+        self.reason
+    }
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
 }
 
 /// Room for one turn. Given back when it is dropped.
@@ -72,6 +100,8 @@ pub struct Reservation<'a> {
     lost: Mutex<Lost>,
     /// Most tokens the answer may have.
     pub max_tokens: u32,
+    /// Whether these are fewer than were asked for, and others held room that they may give back.
+    pub is_shortened_by_others: bool,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +123,6 @@ impl Budget {
             reserved_usd: 0.0,
             reserved_tokens: 0,
             turns_under_way: 0,
-            refused: None,
         };
         Self { limits, catalog, state: Mutex::new(state), settled: Notify::new() }
     }
@@ -167,15 +196,16 @@ impl Budget {
         }
     }
 
-    /// What was refused last, told with what is used by now; `None` where nothing was refused. What is used only grows, so that
-    /// it is refused still.
-    pub fn refusal(&self) -> Option<AgentError> {
-        let state = self.state();
-        let reason = match state.refused.as_ref()? {
-            Refused::Turn { price, prompt } => self.reason(&state, price, Next::Turn { prompt: *prompt }),
-            Refused::Slice { agent } => self.too_small(&state, agent.as_deref()),
-        };
-        Some(AgentError::Budget(reason))
+    /// The same shortage, told with what is used by now.
+    pub fn told_now(&self, shortage: Shortage) -> Shortage {
+        match shortage.refused.map(|refused| *refused) {
+            // What was lost is charged by now.
+            Some(Refused::Attempt { price, .. }) => {
+                self.shortage(&self.state(), Refused::Attempt { price, lost: Usage::default() })
+            }
+            Some(refused) => self.shortage(&self.state(), refused),
+            None => Shortage { reason: shortage.reason, refused: None },
+        }
     }
 
     /// `None` when turns under way have to settle first.
@@ -199,23 +229,30 @@ impl Budget {
             if state.turns_under_way > 0 {
                 return None;
             }
-            let reason = self.reason(&state, &price, Next::Turn { prompt });
-            state.refused = Some(Refused::Turn { price, prompt });
-            return Some(Err(AgentError::Budget(reason)));
+            return Some(Err(AgentError::Budget(self.shortage(&state, Refused::Turn { price, prompt }))));
         }
+        let is_shortened_by_others = affordable < max_tokens && state.turns_under_way > 0;
         let usd = worst(affordable).unwrap_or(0.0);
         let tokens = prompt + u64::from(affordable);
         state.reserved_usd += usd;
         state.reserved_tokens += tokens;
         state.turns_under_way += 1;
-        Some(Ok(Reservation { budget: self, usd, tokens, price, lost: Mutex::default(), max_tokens: affordable }))
+        let lost = Mutex::default();
+        Some(Ok(Reservation { budget: self, usd, tokens, price, lost, max_tokens: affordable, is_shortened_by_others }))
     }
 
-    /// Why a turn of a model with this price is not sent, behind "the budget is", and which setting to raise. Dollars are told
-    /// where any have a part in it.
-    fn reason(&self, state: &State, price: &Price, next: Next<'_>) -> String {
-        // What was lost is charged once its turn ends.
-        let lost = next.lost();
+    /// Why something is refused, and which setting to raise. Dollars are told where any have a part in it.
+    pub(super) fn shortage(&self, state: &State, refused: Refused) -> Shortage {
+        let reason = match &refused {
+            Refused::Turn { price, prompt } => self.reason(state, price, Some(*prompt), Usage::default()),
+            Refused::Attempt { price, lost } => self.reason(state, price, None, *lost),
+            Refused::Slice { agent } => self.too_small(state, agent.as_deref()),
+        };
+        Shortage { reason, refused: Some(Box::new(refused)) }
+    }
+
+    /// Of a turn with this prompt, or of one more attempt of a turn that lost so much, which is charged once it ends.
+    fn reason(&self, state: &State, price: &Price, prompt: Option<u64>, lost: Usage) -> String {
         let (usd, tokens) = (state.priced_usd + lost.known_usd(), state.tokens() + lost.total_tokens());
         let in_dollars = (usd > 0.0 || matches!(price, Price::Known { .. }))
             .then(|| format!("{} of {}", cost(usd), cost(self.limits.usd)));
@@ -223,15 +260,12 @@ impl Budget {
         let in_tokens = self.limits.tokens.map(|limit| format!("{about}{tokens} of {limit} tokens"));
         let used: Vec<String> = in_tokens.into_iter().chain(in_dollars).collect();
         let used = used.join(" and ");
-        let least = match next {
-            Next::Turn { prompt } => price.of(&worst_case(prompt, LEAST_OUTPUT)),
-            Next::Attempt { .. } => None,
-        };
-        let left = match (next, self.limits.tokens, least) {
-            (Next::Turn { prompt }, Some(_), _) => {
+        let least = prompt.and_then(|prompt| price.of(&worst_case(prompt, LEAST_OUTPUT)));
+        let left = match (prompt, self.limits.tokens, least) {
+            (Some(prompt), Some(_), _) => {
                 format!("too little is left for a turn of about {prompt} tokens and its answer")
             }
-            (Next::Attempt { .. }, Some(_), _) => "too little is left for a turn".to_owned(),
+            (None, Some(_), _) => "too little is left for a turn".to_owned(),
             (_, None, Some(least)) => format!("the next turn could cost {}, more than is left", cost(least)),
             (_, None, None) => "the next turn could cost more than is left".to_owned(),
         };
@@ -242,7 +276,7 @@ impl Budget {
             (_, Some(_)) => "budget_tokens",
             (_, None) => "budget_usd",
         };
-        let broken = if matches!(next, Next::Attempt { .. }) { "an answer was lost, and " } else { "" };
+        let broken = if prompt.is_none() { "an answer was lost, and " } else { "" };
         format!("{what}: {broken}{used} used, and {left}. Raise {setting}")
     }
 
@@ -251,22 +285,13 @@ impl Budget {
     }
 }
 
-/// What there is no room for.
-#[derive(Debug, Clone, Copy)]
-enum Next<'a> {
-    /// A turn whose prompt has so many tokens, about.
-    Turn { prompt: u64 },
-    /// One more attempt of a turn, of which the attempts so far have used so much.
-    Attempt { lost: &'a Usage },
-}
-
-impl Next<'_> {
-    fn lost(self) -> Usage {
-        match self {
-            Self::Turn { .. } => Usage::default(),
-            Self::Attempt { lost } => *lost,
-        }
-    }
+/// Why a turn whose answer was lost cannot be tried again.
+#[derive(Debug)]
+pub enum Uncovered {
+    /// Turns under way hold what they may give back.
+    ForNow,
+    /// There is no room even with nothing else under way.
+    AtAll(Shortage),
 }
 
 impl State {
@@ -284,9 +309,9 @@ impl Reservation<'_> {
     /// Make room for one more attempt of the turn, of which the attempts so far cost `lost` in all.
     ///
     /// # Errors
-    /// [`AgentError::Budget`] when another attempt could overspend; the turn must not be tried again then. It does not
-    /// wait for other turns to settle.
-    pub fn cover(&self, lost: &Usage) -> Result<(), AgentError> {
+    /// When another attempt could overspend: the turn must not be tried again under this reservation. It does not wait for
+    /// other turns to settle.
+    pub fn cover(&self, lost: &Usage) -> Result<(), Uncovered> {
         let mut state = self.budget.state();
         let mut held = self.lost();
         let now = Lost { usd: lost.known_usd(), tokens: lost.total_tokens() };
@@ -296,8 +321,11 @@ impl Reservation<'_> {
         let too_dear = now.usd > held.usd && usd > self.budget.limits.usd;
         let too_long = now.tokens > held.tokens && self.budget.limits.tokens.is_some_and(|limit| tokens > limit);
         if too_dear || too_long {
-            let reason = self.budget.reason(&state, &self.price, Next::Attempt { lost });
-            return Err(AgentError::Budget(reason));
+            if state.turns_under_way > 1 {
+                return Err(Uncovered::ForNow);
+            }
+            let refused = Refused::Attempt { price: self.price.clone(), lost: *lost };
+            return Err(Uncovered::AtAll(self.budget.shortage(&state, refused)));
         }
         state.reserved_usd += now.usd - held.usd;
         state.reserved_tokens = state.reserved_tokens + now.tokens - held.tokens.min(now.tokens);
@@ -392,7 +420,8 @@ mod tests {
         let lost = |usd| Usage { cost_usd: Some(usd), ..Usage::default() };
         turn.cover(&lost(0.07)).unwrap();
         turn.cover(&lost(0.14)).unwrap();
-        let message = turn.cover(&lost(0.21)).unwrap_err().to_string();
+        let Err(Uncovered::AtAll(shortage)) = turn.cover(&lost(0.21)) else { panic!("it is covered") };
+        let message = AgentError::Budget(shortage.clone()).to_string();
         assert!(
             message
                 .starts_with("the budget is too small: an answer was lost, and $0.21 of $0.25 used, and the next turn"),
@@ -400,8 +429,28 @@ mod tests {
         );
         budget.charge(lost(0.21));
         drop(turn);
+        budget.charge(lost(0.02));
+        let now = budget.told_now(shortage).to_string();
+        assert!(now.starts_with("too small: an answer was lost, and $0.23 of $0.25 used, and"), "{now}");
         let state = budget.state();
-        assert!(state.reserved_usd.abs() < 1e-9 && (state.priced_usd - 0.21).abs() < 1e-9);
+        assert!(state.reserved_usd.abs() < 1e-9 && (state.priced_usd - 0.23).abs() < 1e-9);
+    }
+
+    #[tokio::test]
+    async fn what_is_short_beside_other_turns_is_so_for_now() {
+        let budget = budget(0.25, None);
+        let first = budget.admit(OPUS, 10_000, 2500).await.unwrap();
+        let second = budget.admit(OPUS, 10_000, 5000).await.unwrap();
+        let third = Usage { cost_usd: Some(0.07), ..Usage::default() };
+        assert!(matches!(second.cover(&third), Err(Uncovered::ForNow)));
+        drop(first);
+        second.cover(&third).unwrap();
+        drop(second);
+        let first = budget.admit(OPUS, 10_000, 2500).await.unwrap();
+        assert!(budget.admit(OPUS, 10_000, 16_000).await.unwrap().is_shortened_by_others);
+        drop(first);
+        let alone = budget.admit(OPUS, 10_000, 16_000).await.unwrap();
+        assert!(alone.max_tokens < 16_000 && !alone.is_shortened_by_others);
     }
 
     #[tokio::test]

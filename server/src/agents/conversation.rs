@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer;
 use super::brief::{Accept, Activity, Brief, Report, RunContext, SUBMIT_TRIES, SubmitTry};
-use super::budget::Reservation;
+use super::budget::{Reservation, Shortage, Uncovered};
 use super::calls::{Calls, Submitted};
 use super::continued::{is_continued, told_block};
 use super::error::AgentError;
@@ -38,6 +38,8 @@ pub(super) struct Conversation<'a> {
     window: &'a mut Window,
     /// Most tokens that the window left for the last answer.
     allowed: u32,
+    /// Whether the budget allowed the last answer fewer only because others were at work.
+    is_shortened_by_others: bool,
     /// Messages that no line of the transcript holds yet start here.
     unrecorded: usize,
     /// Tokens of the conversation as the last answer counted them, and the bytes it had then.
@@ -66,11 +68,22 @@ impl<'a> Conversation<'a> {
         run.tells.begin(&brief.agent);
         let tools = request.tools.iter().map(|tool| tool.name.clone()).collect();
         let calls = Calls::new(run, brief, tools, report);
-        Self { run, brief, report, request, window, allowed, unrecorded: 0, counted: (0, 0), calls }
+        Self {
+            run,
+            brief,
+            report,
+            request,
+            window,
+            allowed,
+            is_shortened_by_others: false,
+            unrecorded: 0,
+            counted: (0, 0),
+            calls,
+        }
     }
 }
 
-impl Conversation<'_> {
+impl<'a> Conversation<'a> {
     /// Take turn after turn until something is handed on.
     pub(super) async fn drive<T: Send>(&mut self, accept: Accept<'_, T>) -> Result<T, AgentError> {
         let (mut faulty, mut idle, mut pauses, mut unreadable) = (0, 0, 0, 0);
@@ -146,6 +159,8 @@ impl Conversation<'_> {
             StopReason::Refusal => Some(self.refused(turn)),
             StopReason::ModelContextWindowExceeded => Some(self.window_full()),
             StopReason::MaxTokens if has_calls => None,
+            // Others give back what they held: the next answer may be longer.
+            StopReason::MaxTokens if self.is_shortened_by_others => None,
             StopReason::MaxTokens if self.request.max_tokens < self.allowed => Some(self.cut_by_budget()),
             StopReason::MaxTokens if self.allowed < self.window.wanted() => Some(self.cut_by_window()),
             _ => None,
@@ -188,28 +203,7 @@ impl Conversation<'_> {
         let allowed = allowed.map_err(|full| window_error(self.brief, full, false))?;
         let prompt = self.counted.0 + (bytes.saturating_sub(self.counted.1) as u64).div_ceil(LEAST_BYTES_A_TOKEN);
         let turn = {
-            let room = tokio::select! {
-                room = budget.admit(model.id(), prompt, allowed) => room?,
-                () = cancel.cancelled() => return Err(AgentError::Cancelled),
-            };
-            if let Some(relay) = &self.run.relay {
-                tokio::select! {
-                    () = relay.admit() => {}
-                    () = cancel.cancelled() => return Err(AgentError::Cancelled),
-                }
-            }
-            self.request.max_tokens = room.max_tokens;
-            let began = Instant::now();
-            // Charged before the reservation goes, so that the budget never looks larger than it is.
-            let mut turn = match self.ask(&room).await {
-                Ok(turn) => turn,
-                Err(error) => {
-                    if is_window_full(&error) && self.request.messages.len() == 1 {
-                        self.window.refuse(bytes);
-                    }
-                    return Err(error);
-                }
-            };
+            let (room, began, mut turn) = self.ask_with_room(prompt, allowed, bytes).await?;
             budget.charge_turn(turn.usage);
             if model.tells_window() {
                 self.window.limit(model.limits().await);
@@ -231,12 +225,49 @@ impl Conversation<'_> {
                 relay.relay(&line).await?;
             }
             tells.take(&self.brief.agent, &told);
+            drop(room);
             turn
         };
         self.unrecorded = self.request.messages.len() + usize::from(!self.is_paused());
         self.count(&turn, bytes);
         (self.report)(Activity::Turn);
         Ok(turn)
+    }
+
+    /// Ask the model once the budget has room, with what it has room for. The room is to be held until the answer is charged, so
+    /// that the budget never looks larger than it is.
+    async fn ask_with_room(
+        &mut self,
+        prompt: u64,
+        allowed: u32,
+        bytes: usize,
+    ) -> Result<(Reservation<'a>, Instant, Turn), AgentError> {
+        let RunContext { budget, cancel, .. } = self.run;
+        loop {
+            let room = tokio::select! {
+                room = budget.admit(self.brief.model.id(), prompt, allowed) => room?,
+                () = cancel.cancelled() => return Err(AgentError::Cancelled),
+            };
+            if let Some(relay) = &self.run.relay {
+                tokio::select! {
+                    () = relay.admit() => {}
+                    () = cancel.cancelled() => return Err(AgentError::Cancelled),
+                }
+            }
+            self.request.max_tokens = room.max_tokens;
+            self.is_shortened_by_others = room.is_shortened_by_others;
+            let began = Instant::now();
+            match self.ask(&room).await {
+                Ok(Some(turn)) => return Ok((room, began, turn)),
+                Ok(None) => {}
+                Err(error) => {
+                    if is_window_full(&error) && self.request.messages.len() == 1 {
+                        self.window.refuse(bytes);
+                    }
+                    return Err(error);
+                }
+            }
+        }
     }
 
     fn is_written_call(&self, turn: &Turn) -> bool {
@@ -283,8 +314,8 @@ impl Conversation<'_> {
     }
 
     /// Ask the model. What a failed turn cost is charged and recorded, and an attempt that the budget has no room for is
-    /// not made.
-    async fn ask(&self, room: &Reservation<'_>) -> Result<Turn, AgentError> {
+    /// not made. `None` where it has none while others are at work.
+    async fn ask(&self, room: &Reservation<'_>) -> Result<Option<Turn>, AgentError> {
         let RunContext { transcript, budget, cancel, .. } = self.run;
         let stop = cancel.child_token();
         let overspent = OnceLock::new();
@@ -292,9 +323,9 @@ impl Conversation<'_> {
             TurnProgress::FirstByte => (self.report)(Activity::CacheOpened),
             progress => {
                 if let TurnProgress::Retry { lost, .. } = &progress
-                    && let Err(error) = room.cover(lost)
+                    && let Err(uncovered) = room.cover(lost)
                 {
-                    overspent.get_or_init(|| error);
+                    overspent.get_or_init(|| uncovered);
                     stop.cancel();
                     return;
                 }
@@ -302,7 +333,7 @@ impl Conversation<'_> {
             }
         };
         let error = match self.brief.model.turn(&self.request, &stop, &progress).await {
-            Ok(turn) => return Ok(turn),
+            Ok(turn) => return Ok(Some(turn)),
             Err(error) => error,
         };
         if error.usage.total_tokens() > 0 {
@@ -315,7 +346,8 @@ impl Conversation<'_> {
             }
         }
         match overspent.into_inner() {
-            Some(overspent) if !cancel.is_cancelled() => Err(overspent),
+            Some(Uncovered::ForNow) if !cancel.is_cancelled() => Ok(None),
+            Some(Uncovered::AtAll(shortage)) if !cancel.is_cancelled() => Err(AgentError::Budget(shortage)),
             _ => Err(error.into()),
         }
     }
@@ -431,10 +463,10 @@ impl Conversation<'_> {
 
     fn cut_by_budget(&self) -> AgentError {
         let (agent, had) = (&self.brief.agent, self.request.max_tokens);
-        AgentError::Budget(format!(
+        AgentError::Budget(Shortage::other(format!(
             "too small: what is left of it allowed the {agent} agent an answer of {had} tokens, too few. Raise budget_usd or \
              budget_tokens"
-        ))
+        )))
     }
 
     fn too_long(&self, reason: String) -> AgentError {

@@ -1,3 +1,4 @@
+use super::budget::Shortage;
 use crate::memory::MemoryError;
 use crate::models::{FactSource, ModelError, ModelErrorKind, NumCtx};
 
@@ -84,7 +85,7 @@ pub enum AgentError {
     Elsewhere(String),
     /// What the workflow may cost is spent, or too little for a turn: `spent: …. Raise …`.
     #[error("the budget is {0} and run again; nothing done so far is lost")]
-    Budget(String),
+    Budget(Shortage),
     /// A turn could not be journaled, so the run stops before it costs more.
     #[error("cannot write the transcript: {0}")]
     Journal(#[from] std::io::Error),

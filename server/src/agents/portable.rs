@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::brief::Brief;
+use super::budget::Shortage;
 use super::error::AgentError;
 use super::opening::Opening;
 use crate::contracts::Usage;
@@ -81,7 +82,7 @@ impl TryFrom<AgentError> for PortableError {
                 Self::Window { agent, model, window, needed, from, is_first }
             }
             AgentError::TooLong { agent, reason } => Self::TooLong { agent, reason },
-            AgentError::Budget(reason) => Self::Budget { reason },
+            AgentError::Budget(shortage) => Self::Budget { reason: shortage.into_reason() },
             other @ (AgentError::Journal(_)
             | AgentError::Memory(_)
             | AgentError::Changed(_)
@@ -106,7 +107,7 @@ impl From<PortableError> for AgentError {
             }
             PortableError::TooLong { agent, reason } => Self::TooLong { agent, reason },
             PortableError::Changed { path } => Self::Changed(path),
-            PortableError::Budget { reason } => Self::Budget(reason),
+            PortableError::Budget { reason } => Self::Budget(Shortage::other(reason)),
         }
     }
 }

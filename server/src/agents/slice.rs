@@ -64,10 +64,8 @@ impl Budget {
                     return Ok(Slice { budget: self, left: Mutex::new((size.usd, size.tokens)) });
                 }
                 if state.turns_under_way == 0 {
-                    let agent = above.map(|(_, agent)| agent);
-                    let reason = self.too_small(&state, agent);
-                    state.refused = Some(Refused::Slice { agent: agent.map(str::to_owned) });
-                    return Err(AgentError::Budget(reason));
+                    let agent = above.map(|(_, agent)| agent.to_owned());
+                    return Err(AgentError::Budget(self.shortage(&state, Refused::Slice { agent })));
                 }
             }
             settled.await;

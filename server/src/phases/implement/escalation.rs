@@ -83,6 +83,8 @@ impl Escalation {
                 Ok(first)
             }
             (_, Ok(second)) => Ok(second),
+            // With a larger budget it goes on where it stopped.
+            (Ok(_), Err(error @ AgentError::Budget(_))) => Err(error),
             (Ok(first), Err(error)) => {
                 let why = error.to_string();
                 let why = why.trim_end_matches('.');

@@ -57,11 +57,11 @@ impl Workers<'_> {
     /// task under way has ended.
     ///
     /// A task that the budget has no room for keeps no other back, which may cost less: what is done under a budget does not
-    /// depend on which task comes first, and a resumed run finds nothing more to do under the same one.
+    /// depend on which task comes first.
     pub(super) async fn all_tasks(&mut self) -> Option<PhaseError> {
         let (news_in, mut news) = mpsc::unbounded_channel();
         let mut running: JoinSet<(usize, Result<TaskEnd, PhaseError>)> = JoinSet::new();
-        let (mut stopped, mut over_budget) = (None, None);
+        let (mut stopped, mut short) = (None, None);
         loop {
             while stopped.is_none() && self.at_work(&running) < self.run.settings.max_parallel_tasks {
                 match self.next_startable() {
@@ -74,15 +74,15 @@ impl Workers<'_> {
                 }
             }
             if running.is_empty() {
-                let over_budget = over_budget.map(|error| self.run.context.budget.refusal().unwrap_or(error));
-                return stopped.or(over_budget.map(PhaseError::Agent));
+                let short = short.map(|shortage| AgentError::Budget(self.run.context.budget.told_now(shortage)));
+                return stopped.or(short.map(PhaseError::Agent));
             }
             tokio::select! {
                 Some(joined) = running.join_next() => {
                     let ended = match joined {
-                        Ok((task, Err(PhaseError::Agent(error @ AgentError::Budget(_))))) => {
+                        Ok((task, Err(PhaseError::Agent(AgentError::Budget(shortage))))) => {
                             self.leave(task);
-                            over_budget = Some(error);
+                            short = Some(shortage);
                             Ok(())
                         }
                         Ok((task, end)) => self.take(task, end),
@@ -164,8 +164,8 @@ impl Workers<'_> {
     fn leave(&mut self, index: usize) {
         self.open_no_more(index);
         let task = Some(self.plan.tasks[index].id.as_str());
-        let message = "stopped: the budget has no room for its next turn".to_owned();
-        self.run.emit_for_task(IMPLEMENT, EventStatus::Progress, task, message);
+        let message = "the budget has too little left for it".to_owned();
+        self.run.emit_for_task(IMPLEMENT, EventStatus::Cancelled, task, message);
     }
 
     /// The next task must not wait for an opener that has ended.
