@@ -194,7 +194,7 @@ fn neither_another_width_nor_enter_leaves_a_row_behind() {
     terminal.wait_for("The title of T1");
     let shown = |terminal: &Terminal| {
         let mut screen = vt100::Parser::new(24, 80, 0);
-        screen.process(&terminal.shown());
+        screen.process(&terminal.shown_whole());
         screen.screen().contents()
     };
     terminal.keys("\r\r\r");

@@ -378,8 +378,10 @@ fn an_answer_that_was_lost_while_others_hold_the_room_is_asked_for_again_once_th
 #[test]
 fn an_answer_that_was_cut_while_others_hold_the_room_is_gone_on_with() {
     let [edit, submit] = does("T2");
-    let script = Script::new().on("implement/T2", [Reply::text("I think").stop_reason("max_tokens"), edit, submit]);
-    // Here T2's answer may have some 6,000 tokens, as long as T1 holds 16,000 and its prompt.
+    let look = reads("src/t2.rs").after(Duration::from_millis(300));
+    let cut = Reply::text("I think").stop_reason("max_tokens");
+    let script = Script::new().on("implement/T2", [look, cut, edit, submit]);
+    // Of this no answer may have 16,000 tokens while T1 holds its prompt and what it may answer.
     let (session, done) = beside_one_that_holds_room(script, 40_000);
     assert!(is_completed(&session, "T2"), "{}", done.stdout);
 }

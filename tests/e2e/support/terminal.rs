@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The answer to a program that asks where the cursor is: in the first column, as far down as there is room above.
 const AT_THE_LEFT: &[u8] = b"\x1b[20;1R";
 
+/// What is below the cursor is cleared: live rows are drawn from here on.
+const DRAWS: &[u8] = b"\x1b[J";
+
 /// The person's end of a pseudo-terminal, 100 columns wide unless another width is asked for.
 pub struct Terminal {
     keyboard: File,
@@ -122,8 +125,7 @@ impl Terminal {
     /// Wait until live rows were drawn again three times, so that the second time began after this call and came to its end.
     #[track_caller]
     pub fn wait_for_drawing(&mut self) {
-        let begins = b"\x1b[J";
-        let drawn = |shown: &[u8]| shown.windows(begins.len()).filter(|window| window == begins).count();
+        let drawn = |shown: &[u8]| shown.windows(DRAWS.len()).filter(|window| *window == DRAWS).count();
         let shown = self.screen.shown.lock().unwrap();
         let before = drawn(&shown);
         let (shown, waited) =
@@ -163,7 +165,15 @@ impl Terminal {
         self.screen.shown.lock().unwrap().clone()
     }
 
-    /// The same once the program has ended, and the terminal was read to its end.
+    /// The same up to where live rows were last begun to be drawn, so that those before them are whole.
+    pub fn shown_whole(&self) -> Vec<u8> {
+        let mut shown = self.shown();
+        let last = shown.windows(DRAWS.len()).rposition(|window| window == DRAWS);
+        shown.truncate(last.unwrap_or(shown.len()));
+        shown
+    }
+
+    /// Every byte that was shown once the program has ended, and the terminal was read to its end.
     pub fn shown_at_end(&mut self) -> Vec<u8> {
         if let Some(eye) = self.eye.take() {
             eye.join().expect("it was read");

@@ -38,6 +38,12 @@ fn words(terminal: &Terminal, columns: u16) -> String {
     screen(terminal, columns).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Wait for the end of the run, and until the terminal was read to its end.
+fn end(running: Running, terminal: &mut Terminal) {
+    running.wait().expect(0);
+    terminal.shown_at_end();
+}
+
 #[test]
 fn a_screen_says_whose_models_work_and_at_which_worker() {
     for columns in WIDTHS {
@@ -46,7 +52,7 @@ fn a_screen_says_whose_models_work_and_at_which_worker() {
         let running = start(&lab, &mut terminal);
         lab.api.wait_for_request("implement/T1");
         wait_until("the worker to be named", || words(&terminal, columns).contains("at worker"));
-        running.wait().expect(0);
+        end(running, &mut terminal);
         let shown = screen(&terminal, columns);
         let words = words(&terminal, columns);
         let first = words.split("context").next().unwrap_or_default();
@@ -68,7 +74,7 @@ fn a_broker_that_is_away_is_told_of_once_and_the_run_goes_on() {
         let tries = lab.coordinator.link.turned_away();
         wait_until("the run to try again", || lab.coordinator.link.turned_away() > tries + 1);
         lab.broker.restart();
-        running.wait().expect(0);
+        end(running, &mut terminal);
         let words = words(&terminal, columns);
         assert_eq!(words.matches("trying again").count(), 1, "{words}");
     }
@@ -88,7 +94,7 @@ fn that_no_worker_takes_the_work_is_told_on_a_line_and_the_run_goes_on_once_one_
             std::thread::sleep(Duration::from_millis(100));
         }
         lab.fleet.workers[0].start();
-        running.wait().expect(0);
+        end(running, &mut terminal);
         assert_eq!(words(&terminal, columns).matches("no worker has taken").count(), 1);
     }
 }
