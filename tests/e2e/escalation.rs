@@ -140,6 +140,10 @@ fn a_second_attempt_that_meets_the_budget_goes_on_under_a_larger_one() {
     done.prints("Raise budget_usd");
     let asked = api.requests_of("implement/T1").len();
     assert_eq!(asked, 2, "a turn of each attempt");
+    // The same budget leaves it where it is.
+    let again = session.baton(["run", "--auto-approve"]).api(&api).env("BATON_BUDGET_USD", "1").run().expect(3);
+    again.prints("Raise budget_usd");
+    assert_eq!(api.requests_of("implement/T1").len(), asked);
     let end = session.baton(["run", "--auto-approve"]).api(&api).run().expect(0);
     end.prints(&format!("T1 took 2 attempts: {HAIKU} (failed), {SONNET} (completed)."));
     assert_eq!(api.requests_of("implement/T1").len(), asked + 1, "what was paid for is kept");

@@ -1,10 +1,10 @@
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::error::AgentError;
+use super::shortage::{Refused, Shortage};
 use crate::contracts::Usage;
 use crate::models::{Catalog, Price};
 use crate::text::cost;
@@ -48,43 +48,6 @@ pub(super) struct State {
     pub(super) reserved_usd: f64,
     pub(super) reserved_tokens: u64,
     pub(super) turns_under_way: usize,
-}
-
-/// What a budget has no room for, and why.
-#[derive(Debug, Clone)]
-pub struct Shortage {
-    /// Behind "the budget is", with the setting to raise at its end.
-    reason: String,
-    /// What was refused, where the reason tells what was used by then.
-    refused: Option<Box<Refused>>,
-}
-
-/// What there was no room for.
-#[derive(Debug, Clone)]
-pub(super) enum Refused {
-    /// A turn of a model with this price, whose prompt has so many tokens, about.
-    Turn { price: Price, prompt: u64 },
-    /// One more attempt of a turn of such a model, of which the attempts so far have used so much that is not charged yet.
-    Attempt { price: Price, lost: Usage },
-    /// A part to be spent elsewhere, by this agent where it is told.
-    Slice { agent: Option<String> },
-}
-
-impl Shortage {
-    /// Of a reason that tells no sum of what was used, or one that is known only elsewhere.
-    pub(super) fn other(reason: String) -> Self {
-        Self { reason, refused: None }
-    }
-
-    pub(super) fn into_reason(self) -> String {
-        self.reason
-    }
-}
-
-impl fmt::Display for Shortage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
 }
 
 /// Room for one turn. Given back when it is dropped.
@@ -157,12 +120,12 @@ impl Budget {
         sum
     }
 
-    /// Whether what is left, with nothing but the turns under way, holds so much more; dollars where they are known.
+    /// Whether what is not used holds so much more; dollars where they are known. Most of what turns under way hold they give
+    /// back.
     pub fn holds(&self, usd: Option<f64>, tokens: u64) -> bool {
         let state = self.state();
-        let has_usd = usd.is_none_or(|usd| state.priced_usd + state.reserved_usd + usd <= self.limits.usd);
-        let used = state.tokens() + state.reserved_tokens;
-        has_usd && self.limits.tokens.is_none_or(|limit| used.saturating_add(tokens) <= limit)
+        let has_usd = usd.is_none_or(|usd| state.priced_usd + usd <= self.limits.usd);
+        has_usd && self.limits.tokens.is_none_or(|limit| state.tokens().saturating_add(tokens) <= limit)
     }
 
     /// Add a turn that was answered, and what it used.
@@ -184,12 +147,30 @@ impl Budget {
     /// # Errors
     /// [`AgentError::Budget`] when the turn does not fit even with nothing else under way.
     pub async fn admit(&self, model: &str, prompt: u64, max_tokens: u32) -> Result<Reservation<'_>, AgentError> {
+        self.admit_turn(model, prompt, max_tokens, false).await
+    }
+
+    /// The same, where a shorter answer was too short: it waits until others have given back enough, or all that they hold.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn admit_whole(&self, model: &str, prompt: u64, max_tokens: u32) -> Result<Reservation<'_>, AgentError> {
+        self.admit_turn(model, prompt, max_tokens, true).await
+    }
+
+    async fn admit_turn(
+        &self,
+        model: &str,
+        prompt: u64,
+        max_tokens: u32,
+        is_whole: bool,
+    ) -> Result<Reservation<'_>, AgentError> {
         loop {
             let settled = self.settled.notified();
             tokio::pin!(settled);
             // Registered before the state is looked at, so that no settling in between is missed.
             settled.as_mut().enable();
-            if let Some(admitted) = self.try_admit(model, prompt, max_tokens) {
+            if let Some(admitted) = self.try_admit(model, prompt, max_tokens, is_whole) {
                 return admitted;
             }
             settled.await;
@@ -209,7 +190,13 @@ impl Budget {
     }
 
     /// `None` when turns under way have to settle first.
-    fn try_admit(&self, model: &str, prompt: u64, max_tokens: u32) -> Option<Result<Reservation<'_>, AgentError>> {
+    fn try_admit(
+        &self,
+        model: &str,
+        prompt: u64,
+        max_tokens: u32,
+        is_whole: bool,
+    ) -> Option<Result<Reservation<'_>, AgentError>> {
         let price = self.catalog.price(model);
         let worst = |output: u32| price.of(&worst_case(prompt, output));
         let mut state = self.state();
@@ -225,10 +212,11 @@ impl Budget {
             let left = limit.saturating_sub(state.tokens() + state.reserved_tokens).saturating_sub(prompt);
             affordable = affordable.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
+        let least = if is_whole { max_tokens } else { LEAST_OUTPUT.min(max_tokens) };
+        if affordable < least && state.turns_under_way > 0 {
+            return None;
+        }
         if affordable < LEAST_OUTPUT.min(max_tokens) {
-            if state.turns_under_way > 0 {
-                return None;
-            }
             return Some(Err(AgentError::Budget(self.shortage(&state, Refused::Turn { price, prompt }))));
         }
         let is_shortened_by_others = affordable < max_tokens && state.turns_under_way > 0;
@@ -265,7 +253,8 @@ impl Budget {
             (Some(prompt), Some(_), _) => {
                 format!("too little is left for a turn of about {prompt} tokens and its answer")
             }
-            (None, Some(_), _) => "too little is left for a turn".to_owned(),
+            (None, Some(_), _) => "too little is left for another as long".to_owned(),
+            (None, None, _) => "another as long could cost more than is left".to_owned(),
             (_, None, Some(least)) => format!("the next turn could cost {}, more than is left", cost(least)),
             (_, None, None) => "the next turn could cost more than is left".to_owned(),
         };
@@ -310,8 +299,8 @@ impl Reservation<'_> {
     ///
     /// # Errors
     /// When another attempt could overspend: the turn must not be tried again under this reservation. It does not wait for
-    /// other turns to settle.
-    pub fn cover(&self, lost: &Usage) -> Result<(), Uncovered> {
+    /// other turns to settle; whether that may help is told only where it `can_wait`.
+    pub fn cover(&self, lost: &Usage, can_wait: bool) -> Result<(), Uncovered> {
         let mut state = self.budget.state();
         let mut held = self.lost();
         let now = Lost { usd: lost.known_usd(), tokens: lost.total_tokens() };
@@ -321,7 +310,7 @@ impl Reservation<'_> {
         let too_dear = now.usd > held.usd && usd > self.budget.limits.usd;
         let too_long = now.tokens > held.tokens && self.budget.limits.tokens.is_some_and(|limit| tokens > limit);
         if too_dear || too_long {
-            if state.turns_under_way > 1 {
+            if can_wait && state.turns_under_way > 1 {
                 return Err(Uncovered::ForNow);
             }
             let refused = Refused::Attempt { price: self.price.clone(), lost: *lost };
@@ -418,13 +407,14 @@ mod tests {
         let turn = budget.admit(OPUS, 10_000, 2500).await.unwrap();
         // An attempt costs 0.10 $ at most.
         let lost = |usd| Usage { cost_usd: Some(usd), ..Usage::default() };
-        turn.cover(&lost(0.07)).unwrap();
-        turn.cover(&lost(0.14)).unwrap();
-        let Err(Uncovered::AtAll(shortage)) = turn.cover(&lost(0.21)) else { panic!("it is covered") };
+        turn.cover(&lost(0.07), true).unwrap();
+        turn.cover(&lost(0.14), true).unwrap();
+        let Err(Uncovered::AtAll(shortage)) = turn.cover(&lost(0.21), true) else { panic!("it is covered") };
         let message = AgentError::Budget(shortage.clone()).to_string();
         assert!(
-            message
-                .starts_with("the budget is too small: an answer was lost, and $0.21 of $0.25 used, and the next turn"),
+            message.starts_with(
+                "the budget is too small: an answer was lost, and $0.21 of $0.25 used, and another as long"
+            ),
             "{message}"
         );
         budget.charge(lost(0.21));
@@ -442,14 +432,18 @@ mod tests {
         let first = budget.admit(OPUS, 10_000, 2500).await.unwrap();
         let second = budget.admit(OPUS, 10_000, 5000).await.unwrap();
         let third = Usage { cost_usd: Some(0.07), ..Usage::default() };
-        assert!(matches!(second.cover(&third), Err(Uncovered::ForNow)));
+        assert!(matches!(second.cover(&third, true), Err(Uncovered::ForNow)));
+        assert!(matches!(second.cover(&third, false), Err(Uncovered::AtAll(_))));
         drop(first);
-        second.cover(&third).unwrap();
+        second.cover(&third, true).unwrap();
         drop(second);
         let first = budget.admit(OPUS, 10_000, 2500).await.unwrap();
         assert!(budget.admit(OPUS, 10_000, 16_000).await.unwrap().is_shortened_by_others);
+        let whole = budget.admit_whole(OPUS, 10_000, 16_000);
+        tokio::pin!(whole);
+        assert!(futures::poll!(whole.as_mut()).is_pending(), "others may give back what they hold");
         drop(first);
-        let alone = budget.admit(OPUS, 10_000, 16_000).await.unwrap();
+        let alone = whole.await.unwrap();
         assert!(alone.max_tokens < 16_000 && !alone.is_shortened_by_others);
     }
 
@@ -490,7 +484,7 @@ mod tests {
         let budget = budget(0.0, Some(20_000));
         let turn = budget.admit("openai:x", 5_000, 4_000).await.unwrap();
         let lost = |tokens| Usage { input_tokens: tokens, cost_usd: None, ..Usage::default() };
-        turn.cover(&lost(8_000)).unwrap();
-        assert!(turn.cover(&lost(16_000)).is_err());
+        turn.cover(&lost(8_000), true).unwrap();
+        assert!(turn.cover(&lost(16_000), true).is_err());
     }
 }

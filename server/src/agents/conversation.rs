@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::answer;
 use super::brief::{Accept, Activity, Brief, Report, RunContext, SUBMIT_TRIES, SubmitTry};
-use super::budget::{Reservation, Shortage, Uncovered};
+use super::budget::{Reservation, Uncovered};
 use super::calls::{Calls, Submitted};
 use super::continued::{is_continued, told_block};
 use super::error::AgentError;
 use super::results::fit_results;
+use super::shortage::Shortage;
 use super::size::{bytes_of, bytes_of_frame};
 use super::window::{Full, Window};
 use crate::memory::{Told, TranscriptLine, request_digest};
@@ -29,6 +30,15 @@ pub const MAX_TURNS: u32 = 100;
 /// a token.
 const LEAST_BYTES_A_TOKEN: u64 = 2;
 
+/// An answer that was cut because the budget had too little left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CutByBudget {
+    /// While others held what they have given back since, or in an earlier run, with what may have been a smaller budget.
+    Then,
+    /// With nothing else under way.
+    Now,
+}
+
 /// A conversation under way.
 pub(super) struct Conversation<'a> {
     run: &'a RunContext,
@@ -38,8 +48,8 @@ pub(super) struct Conversation<'a> {
     window: &'a mut Window,
     /// Most tokens that the window left for the last answer.
     allowed: u32,
-    /// Whether the budget allowed the last answer fewer only because others were at work.
-    is_shortened_by_others: bool,
+    /// The last answer, where the budget allowed it fewer tokens and it was cut.
+    cut_by_budget: Option<CutByBudget>,
     /// Messages that no line of the transcript holds yet start here.
     unrecorded: usize,
     /// Tokens of the conversation as the last answer counted them, and the bytes it had then.
@@ -75,7 +85,7 @@ impl<'a> Conversation<'a> {
             request,
             window,
             allowed,
-            is_shortened_by_others: false,
+            cut_by_budget: None,
             unrecorded: 0,
             counted: (0, 0),
             calls,
@@ -110,8 +120,10 @@ impl<'a> Conversation<'a> {
                 continue;
             }
             pauses = 0;
+            // What the budget cut is no fault of the model's.
+            let fault = u32::from(self.cut_by_budget.is_none());
             if calls.is_empty() {
-                idle += 1;
+                idle += fault;
                 if idle >= IDLE_TRIES {
                     return Err(if is_cut { self.cut_short() } else { self.no_tools(idle) });
                 }
@@ -136,7 +148,7 @@ impl<'a> Conversation<'a> {
                 return Err(self.too_long(format!("the input of its tool calls was no JSON object {unreadable} times")));
             }
             let all_failed = results.iter().all(|result| result.0["is_error"] == true);
-            idle = if is_cut && all_failed { idle + 1 } else { 0 };
+            idle = if is_cut && all_failed { idle + fault } else { 0 };
             if is_cut {
                 if idle >= IDLE_TRIES {
                     return Err(self.cut_short());
@@ -159,9 +171,8 @@ impl<'a> Conversation<'a> {
             StopReason::Refusal => Some(self.refused(turn)),
             StopReason::ModelContextWindowExceeded => Some(self.window_full()),
             StopReason::MaxTokens if has_calls => None,
-            // Others give back what they held: the next answer may be longer.
-            StopReason::MaxTokens if self.is_shortened_by_others => None,
-            StopReason::MaxTokens if self.request.max_tokens < self.allowed => Some(self.cut_by_budget()),
+            StopReason::MaxTokens if self.cut_by_budget == Some(CutByBudget::Now) => Some(self.cut_by_budget()),
+            StopReason::MaxTokens if self.cut_by_budget.is_some() => None,
             StopReason::MaxTokens if self.allowed < self.window.wanted() => Some(self.cut_by_window()),
             _ => None,
         }
@@ -190,6 +201,9 @@ impl<'a> Conversation<'a> {
             // An earlier version may have recorded it as it came.
             self.settle(&mut turn);
             self.count(&turn, bytes);
+            let was_shorter = (1..u64::from(self.brief.max_tokens)).contains(&turn.usage.output_tokens);
+            let is_cut = turn.stop_reason == StopReason::MaxTokens && was_shorter && !turn.usage.estimated;
+            self.cut_by_budget = is_cut.then_some(CutByBudget::Then);
             (self.report)(Activity::CacheOpened);
             return Ok(turn);
         }
@@ -243,9 +257,13 @@ impl<'a> Conversation<'a> {
         bytes: usize,
     ) -> Result<(Reservation<'a>, Instant, Turn), AgentError> {
         let RunContext { budget, cancel, .. } = self.run;
+        let model = self.brief.model.id();
+        let mut was_short = self.cut_by_budget.is_some();
+        let mut may_ask_again = true;
         loop {
             let room = tokio::select! {
-                room = budget.admit(self.brief.model.id(), prompt, allowed) => room?,
+                room = budget.admit(model, prompt, allowed), if !was_short => room?,
+                room = budget.admit_whole(model, prompt, allowed), if was_short => room?,
                 () = cancel.cancelled() => return Err(AgentError::Cancelled),
             };
             if let Some(relay) = &self.run.relay {
@@ -255,11 +273,15 @@ impl<'a> Conversation<'a> {
                 }
             }
             self.request.max_tokens = room.max_tokens;
-            self.is_shortened_by_others = room.is_shortened_by_others;
             let began = Instant::now();
-            match self.ask(&room).await {
-                Ok(Some(turn)) => return Ok((room, began, turn)),
-                Ok(None) => {}
+            match self.ask(&room, may_ask_again).await {
+                Ok(Some(turn)) => {
+                    let is_cut = turn.stop_reason == StopReason::MaxTokens && room.max_tokens < allowed;
+                    let when = if room.is_shortened_by_others { CutByBudget::Then } else { CutByBudget::Now };
+                    self.cut_by_budget = is_cut.then_some(when);
+                    return Ok((room, began, turn));
+                }
+                Ok(None) => (was_short, may_ask_again) = (true, false),
                 Err(error) => {
                     if is_window_full(&error) && self.request.messages.len() == 1 {
                         self.window.refuse(bytes);
@@ -314,8 +336,8 @@ impl<'a> Conversation<'a> {
     }
 
     /// Ask the model. What a failed turn cost is charged and recorded, and an attempt that the budget has no room for is
-    /// not made. `None` where it has none while others are at work.
-    async fn ask(&self, room: &Reservation<'_>) -> Result<Option<Turn>, AgentError> {
+    /// not made. `None` where it has none while others are at work, if it may be asked again then.
+    async fn ask(&self, room: &Reservation<'_>, may_ask_again: bool) -> Result<Option<Turn>, AgentError> {
         let RunContext { transcript, budget, cancel, .. } = self.run;
         let stop = cancel.child_token();
         let overspent = OnceLock::new();
@@ -323,7 +345,7 @@ impl<'a> Conversation<'a> {
             TurnProgress::FirstByte => (self.report)(Activity::CacheOpened),
             progress => {
                 if let TurnProgress::Retry { lost, .. } = &progress
-                    && let Err(uncovered) = room.cover(lost)
+                    && let Err(uncovered) = room.cover(lost, may_ask_again)
                 {
                     overspent.get_or_init(|| uncovered);
                     stop.cancel();

@@ -1,4 +1,4 @@
-use super::budget::Shortage;
+use super::shortage::Shortage;
 use crate::memory::MemoryError;
 use crate::models::{FactSource, ModelError, ModelErrorKind, NumCtx};
 

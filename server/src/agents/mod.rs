@@ -16,6 +16,7 @@ mod opening;
 mod portable;
 mod repeated_calls;
 mod results;
+mod shortage;
 mod size;
 mod slice;
 mod window;

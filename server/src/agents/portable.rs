@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::brief::Brief;
-use super::budget::Shortage;
 use super::error::AgentError;
 use super::opening::Opening;
+use super::shortage::Shortage;
 use crate::contracts::Usage;
 use crate::models::{FactSource, Model, ModelError, ModelErrorKind, Tier, ToolSpec};
 use crate::tools::{PortableTools, Toolbox};

@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::budget::{Budget, Limits, Refused, State};
+use super::budget::{Budget, Limits, State};
 use super::error::AgentError;
+use super::shortage::Refused;
 use crate::contracts::Usage;
 use crate::text::cost;
 

@@ -9,7 +9,7 @@ use crate::agents::{AgentError, section};
 use crate::contracts::{Attempt, TaskResult, TaskStatus};
 use crate::models::{Model, Tier};
 use crate::text::{short_line, tokens};
-use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, attempt_cost};
+use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, attempt_cost, task_agent};
 use crate::workspace::Staging;
 
 /// What the first attempt came to.
@@ -45,7 +45,11 @@ pub(super) async fn escalation(
         say(format!("no second attempt: {why}, and the {} tier has the same model", tier.as_str()));
         return Ok(Err(first));
     }
-    if let Err(rest) = has_budget(run, assignment, model.id()) {
+    // One that has begun goes on with what is left.
+    let has_begun = run.context.transcript.has_open_turn(&task_agent(task), model.id());
+    if let Err(rest) = has_budget(run, assignment, model.id())
+        && !has_begun
+    {
         say(format!("no second attempt by the {} tier: {why}, and {rest}", tier.as_str()));
         return Ok(Err(first));
     }
@@ -73,8 +77,16 @@ impl Escalation {
         let has_failed = second.as_ref().map_or(true, |result| result.status.has_failed());
         let is_partial = self.first.as_ref().is_ok_and(|result| result.status == TaskStatus::Partial);
         let counts = match (self.first, second) {
-            // Nothing more is to be done or written then.
-            (_, Err(error @ (AgentError::Cancelled | AgentError::Journal(_) | AgentError::Memory(_)))) => Err(error),
+            // Nothing more is to be done or written then; the second attempt can be resumed.
+            (
+                _,
+                Err(
+                    error @ (AgentError::Cancelled
+                    | AgentError::Journal(_)
+                    | AgentError::Memory(_)
+                    | AgentError::Budget(_)),
+                ),
+            ) => Err(error),
             (Ok(first), second) if is_partial && has_failed => {
                 let why = second.map_or_else(|error| error.to_string(), |result| result.notes);
                 let message = format!("second attempt failed, and the first counts: {}", short_line(&why, 200));
@@ -83,8 +95,6 @@ impl Escalation {
                 Ok(first)
             }
             (_, Ok(second)) => Ok(second),
-            // With a larger budget it goes on where it stopped.
-            (Ok(_), Err(error @ AgentError::Budget(_))) => Err(error),
             (Ok(first), Err(error)) => {
                 let why = error.to_string();
                 let why = why.trim_end_matches('.');
@@ -93,9 +103,7 @@ impl Escalation {
                 Ok(TaskResult { notes, ..first })
             }
             // That a model cannot be asked, or has too small a window, is told as such.
-            (Err(_), Err(error @ (AgentError::Model(_) | AgentError::Window { .. } | AgentError::Budget(_)))) => {
-                Err(error)
-            }
+            (Err(_), Err(error @ (AgentError::Model(_) | AgentError::Window { .. }))) => Err(error),
             (Err(_), Err(error)) => Ok(TaskResult {
                 task_id: task.to_owned(),
                 changes: Vec::new(),

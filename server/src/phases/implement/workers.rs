@@ -163,9 +163,9 @@ impl Workers<'_> {
     /// Leave a task as it is, for a run with a larger budget.
     fn leave(&mut self, index: usize) {
         self.open_no_more(index);
-        let task = Some(self.plan.tasks[index].id.as_str());
-        let message = "the budget has too little left for it".to_owned();
-        self.run.emit_for_task(IMPLEMENT, EventStatus::Cancelled, task, message);
+        let task = self.plan.tasks[index].id.as_str();
+        let message = format!("the budget has too little left for {task}");
+        self.run.emit_for_task(IMPLEMENT, EventStatus::Cancelled, Some(task), message);
     }
 
     /// The next task must not wait for an opener that has ended.
