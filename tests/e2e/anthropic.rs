@@ -164,8 +164,8 @@ async fn a_stream_that_falls_silent_is_tried_again() {
     for fault in [Fault::IdleAfter(0), Fault::IdleAfter(3), Fault::Silence] {
         let api = MessagesApi::start(Script::new().on("any", [ok()]).fault("any", [fault.clone()]));
         let mut config = config(&api);
-        config.idle_timeout = Duration::from_secs(1);
-        config.answer_timeout = Duration::from_secs(1);
+        config.idle_timeout = Duration::from_secs(2);
+        config.answer_timeout = Duration::from_secs(2);
         turn(&model(config), vec![Message::user("go")]).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(api.requests().len(), 2, "{fault:?}");
     }
@@ -191,8 +191,8 @@ async fn bytes_that_say_nothing_keep_no_turn_alive() {
     ] {
         let api = MessagesApi::start(Script::new().on("any", [ok()]).fault("any", [fault.clone()]));
         let mut config = config(&api);
-        config.idle_timeout = Duration::from_secs(1);
-        config.answer_timeout = Duration::from_secs(1);
+        config.idle_timeout = Duration::from_secs(2);
+        config.answer_timeout = Duration::from_secs(2);
         let began = Instant::now();
         turn(&model(config), vec![Message::user("go")]).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(api.requests().len(), 2, "{fault:?}");

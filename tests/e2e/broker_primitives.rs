@@ -17,8 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::brokers::{Server, free_port};
+use crate::brokers::Server;
 use crate::support::broker::nats_server;
+use crate::support::ports::free_port;
 
 const KEY: &str = "the key of these tests, long enough";
 const LIMIT: Duration = Duration::from_secs(30);

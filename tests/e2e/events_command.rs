@@ -88,7 +88,7 @@ fn who_follows_before_there_is_a_run_waits_for_it() {
     terminal.wait_for("implement T1 started: Greet by name");
     terminal.wait_for("finished: ");
     following.wait().expect(0);
-    let shown = console::strip_ansi_codes(&String::from_utf8_lossy(&terminal.shown())).replace('\r', "");
+    let shown = console::strip_ansi_codes(&String::from_utf8_lossy(&terminal.shown_at_end())).replace('\r', "");
     let widest = shown.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(60), "{shown}");
 }

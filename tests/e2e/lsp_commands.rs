@@ -8,6 +8,7 @@ use crate::support::lsp_client::{LspClient, button_titles, message_text};
 use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
 use crate::support::replies::approves;
 use crate::support::session::Session;
+use crate::support::wait::PROMPTLY;
 use serde_json::{Value, json};
 
 /// A finished workflow, whose review has one minor issue: the run's id, and the issue's.
@@ -752,6 +753,6 @@ fn the_status_is_answered_while_sixteen_tasks_are_at_work() {
     let cancelled = Instant::now();
     client.execute("baton.cancel", &[]).expect("it is cancelled");
     client.wait_for_run_end(&run);
-    assert!(cancelled.elapsed() < Duration::from_secs(5), "{:?}", cancelled.elapsed());
+    assert!(cancelled.elapsed() < PROMPTLY, "{:?}", cancelled.elapsed());
     assert_eq!(client.quit(), Some(0));
 }

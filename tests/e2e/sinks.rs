@@ -12,6 +12,7 @@ use sha2::Sha256;
 use crate::support::greeting::{GREETING, TASK, script};
 use crate::support::lsp_client::message_text;
 use crate::support::messages_api::MessagesApi;
+use crate::support::ports::free_port;
 use crate::support::session::{Baton, Session};
 use crate::support::wait::wait_until;
 use crate::support::web_hook::{Answer, WebHook};
@@ -102,7 +103,7 @@ fn a_refusal_is_told_once_stops_the_sink_for_the_run_and_loses_nothing() {
 #[test]
 fn a_sink_that_is_down_delays_nothing_and_is_caught_up_with_by_the_next_run() {
     let (session, api) = (Session::new(GREETING), MessagesApi::start(script()));
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let sink = format!("http://127.0.0.1:{port}/hook/path-secret");
     let (run, began) = (run_to(&session, &api, &sink).env("BATON_RETRY_BASE", "1h"), Instant::now());
     run.run().expect(0);
@@ -185,7 +186,7 @@ fn a_workspace_names_no_sink_and_a_run_without_one_leaves_no_trace() {
 #[test]
 fn doctor_names_sinks_without_their_secrets_and_says_whether_they_answer() {
     let (session, api, hook) = (Session::new(GREETING), MessagesApi::start(script()), WebHook::start([]));
-    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let down = free_port();
     let sinks = format!("{} http://me:user-secret@127.0.0.1:{down}/x exec:/bin/true", hook.url());
     let done = session.baton(["doctor"]).api(&api).env("BATON_SINKS", sinks).run().expect(0);
     let done = done.prints(&format!("{} answers", hook.shown())).prints("exec:/bin/true is run when there are events");

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -21,6 +21,7 @@ mod tls;
 use crate::support::editors::in_repository;
 use crate::support::greeting::{GREETING, TASK, script};
 use crate::support::messages_api::MessagesApi;
+use crate::support::ports::free_port;
 use crate::support::session::{Baton, Session};
 use crate::support::wait::wait_until;
 
@@ -46,10 +47,6 @@ impl Server {
         });
         server
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A program that `PATH` leads to; else the test is skipped, but not in CI.

@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::nkeys::{user_with_seed, user_with_token};
 use super::tls::Certificates;
-use super::{Broker, Server, all_events, doctor, finds, free_port, is_caught_up_with, notices, run_to, skip_without};
+use super::{Broker, Server, all_events, doctor, finds, is_caught_up_with, notices, run_to, skip_without};
 use crate::support::greeting::{GREETING, script};
 use crate::support::messages_api::MessagesApi;
+use crate::support::ports::free_port;
 use crate::support::session::Session;
 
 const PASSWORD: &str = "bus-password";

@@ -2,10 +2,11 @@
 
 use std::process::{Command, Stdio};
 
-use super::{Server, free_port};
+use super::Server;
 use crate::support::broker::nats_server;
 use crate::support::editors::in_repository;
 use crate::support::greeting::GREETING;
+use crate::support::ports::free_port;
 use crate::support::session::Session;
 
 /// The permissions in `server/docs/workers.md` are enough for what is used there, and for no stream of others outside them.

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::tls::Certificates;
-use super::{Broker, Server, all_events, free_port, is_caught_up_with, notices, program, run_to};
+use super::{Broker, Server, all_events, is_caught_up_with, notices, program, run_to};
 use crate::support::greeting::{GREETING, script};
 use crate::support::messages_api::MessagesApi;
+use crate::support::ports::free_port;
 use crate::support::session::Session;
 
 const PASSWORD: &str = "bus-password";

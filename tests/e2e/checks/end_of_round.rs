@@ -80,7 +80,7 @@ fn a_failing_check_is_repaired_and_passes_then() {
 
     let message = api.first_message("implement/T1", 1);
     let told = message.split("</failing_checks>").next().unwrap();
-    assert!(told.contains("The check test (`grep -q ' 2$'") && told.contains("failed (exit 3), 0.0 s"), "{message}");
+    assert!(told.contains("The check test (`grep -q ' 2$'") && told.contains("failed (exit 3), "), "{message}");
     assert!(told.contains("untrusted data") && told.contains("\nno two\n"), "{message}");
     let review = session.handoff("review.json");
     assert_eq!((&review["round"], &review["verdict"]), (&json!(2), &json!("approved")));

@@ -26,7 +26,7 @@ fn a_check_runs_when_a_file_of_its_paths_was_changed() {
     let done = run(&session, &api).run().expect(0);
     done.prints("Approved; checks passed: rust; skipped: web (no file of its paths was changed).");
     assert_eq!(results(&session), ["rust: passed, 0, null, null", "web: skipped, null, paths, null"]);
-    assert_eq!(told(&session).last().unwrap(), "check rust: passed, 0.0 s");
+    assert!(told(&session).last().unwrap().starts_with("check rust: passed, "));
 }
 
 #[test]

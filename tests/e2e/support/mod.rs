@@ -12,6 +12,7 @@ pub mod lsp_client;
 pub mod messages_api;
 pub mod ollama_api;
 pub mod plain_editor;
+pub mod ports;
 #[cfg(unix)]
 pub mod programs;
 pub mod replies;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::ports::free_port;
 use crate::support::wait::wait_until;
 
 /// A server; dropped, it is killed, and what it kept is gone.
@@ -157,8 +158,4 @@ fn greets(address: SocketAddr) -> bool {
     let mut first = [0; 5];
     let limited = stream.set_read_timeout(Some(Duration::from_secs(1)));
     limited.is_ok() && stream.read_exact(&mut first).is_ok() && &first == b"INFO "
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port()
 }

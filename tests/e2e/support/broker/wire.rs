@@ -11,7 +11,7 @@ use super::frames::{Frame, Frames};
 use super::link::{Fate, Shared, Subjects, Way};
 
 /// How long a message waits for the next one, to change places with it.
-const NEXT_COMES: Duration = Duration::from_millis(100);
+const NEXT_COMES: Duration = Duration::from_millis(300);
 
 /// A frame, and when it came.
 type Came = (Instant, Frame);

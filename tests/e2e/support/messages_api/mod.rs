@@ -189,7 +189,7 @@ impl MessagesApi {
     }
 }
 
-/// A request that is being answered. It ends before the last bytes of its answer are sent: the client that has got them may
+/// A request for a turn that is being answered. It ends before the last bytes of its answer are sent: the client that has got them may
 /// already have sent the next.
 struct UnderWay<'a> {
     shared: &'a Shared,
@@ -254,27 +254,23 @@ impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let mut connection = Connection::new(stream)?;
         while let Some(request) = connection.read_request()? {
-            let mut under_way = UnderWay::begin(self);
-            self.answer(&mut connection, &request, &mut under_way)?;
+            self.answer(&mut connection, &request)?;
         }
         Ok(())
     }
 
-    fn answer(
-        &self,
-        connection: &mut Connection,
-        request: &HttpRequest,
-        under_way: &mut UnderWay<'_>,
-    ) -> io::Result<()> {
+    fn answer(&self, connection: &mut Connection, request: &HttpRequest) -> io::Result<()> {
         if request.method == "GET" && request.path.starts_with("/v1/models") {
             return self.list_models(connection, request);
         }
         if (request.method.as_str(), request.path.as_str()) != ("POST", "/v1/messages") {
             return refuse(connection, 404, "not_found_error", "Not found");
         }
+        let mut under_way = UnderWay::begin(self);
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let recorded = self.record(request, &body, under_way.at_once);
         if !is_authorised(request) {
+            under_way.end();
             return refuse(connection, 401, "authentication_error", "invalid x-api-key");
         }
         let mut broken = rules::broken(&request.headers, &body);
@@ -283,6 +279,7 @@ impl Shared {
         }
         if let Some(broken) = broken.into_iter().next() {
             self.violation(format!("{}: {broken}", recorded.agent));
+            under_way.end();
             return refuse(connection, 400, "invalid_request_error", &broken);
         }
         match &recorded.fault {
@@ -301,13 +298,18 @@ impl Shared {
                 under_way.end();
                 return connection.respond(*code, headers, body.as_bytes());
             }
-            Some(Fault::Reset) => return connection.close(),
+            Some(Fault::Reset) => {
+                under_way.end();
+                return connection.close();
+            }
             Some(Fault::Silence) => return connection.wait_until_left(|| self.is_stopped()),
             Some(Fault::Html200) => {
+                under_way.end();
                 let html = b"<html><body>Please sign in to this network</body></html>";
                 return connection.respond(200, &[("content-type".to_owned(), "text/html".to_owned())], html);
             }
             Some(Fault::GarbageData) => {
+                under_way.end();
                 let kind = [("content-type".to_owned(), "text/event-stream".to_owned())];
                 return connection.respond(200, &kind, b"event: message_start\ndata: {\"type\": oops\n\n");
             }
@@ -316,6 +318,7 @@ impl Shared {
             let (agent, turn) = (&recorded.agent, recorded.turn + 1);
             let missing = format!("the script has no reply {turn} for {agent}");
             self.violation(missing.clone());
+            under_way.end();
             return refuse(connection, 400, "invalid_request_error", &missing);
         };
         if reply.stop_reason.as_deref() == Some("pause_turn") {
@@ -323,7 +326,7 @@ impl Shared {
         } else {
             self.seen().paused.remove(&recorded.agent);
         }
-        self.stream(connection, &recorded, &reply, under_way)
+        self.stream(connection, &recorded, &reply, &mut under_way)
     }
 
     /// `GET /v1/models`, in pages however long they may be, and `GET /v1/models/{id}`.
