@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{BASE_REVIEW, against, reviewer};
 use crate::support::messages_api::{MessagesApi, Reply, Script, agents};
-use crate::support::replies::{approves, blocked, but, goes_well, own, review, workspace};
+use crate::support::replies::{approves, blocked, but, goes_well, own, review, with, workspace};
 use crate::support::session::Session;
 
 /// One issue in T1's file, which says 0 before the workflow and 1 after it.
@@ -106,13 +106,15 @@ fn a_gate_that_waits_still_waits_and_a_rejected_plan_stays_rejected() {
 #[test]
 fn an_interrupted_workflow_resumes_without_paying_twice() {
     let session = repository();
-    let script = two_tasks();
-    let stalls = MessagesApi::start(two_tasks().stall_once(&("implement/T1", 1).into()));
+    // The second publishes nothing while the first is at work.
+    let after_t1 = with(own("T2"), json!({ "depends_on": ["T1"] }));
+    let script = || goes_well(&[&[own("T1")], std::slice::from_ref(&after_t1)]);
+    let stalls = MessagesApi::start(script().stall_once(&("implement/T1", 1).into()));
     let run = session.start(&stalls, ["--task", "Do it", "--auto-approve"]);
     stalls.wait_for_request(("implement/T1", 1));
     run.kill();
     takes_nothing(&session);
-    let api = MessagesApi::start(script);
+    let api = MessagesApi::start(script());
     session.run(&api, ["--auto-approve"]).expect(0);
     let requests = api.requests();
     assert!(requests.iter().all(|request| request.agent.starts_with("implement") || request.agent == "review"));

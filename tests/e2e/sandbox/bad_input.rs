@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -19,10 +20,10 @@ fn mounts() -> String {
 fn nothing_is_left(lab: &Lab, before: &str) {
     assert_eq!(mounts(), before);
     let views = lab.home().parent().expect("a folder").join("cache/baton/views");
-    let left: Vec<_> = fs::read_dir(views).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    let filled: Vec<_> =
-        left.iter().filter(|path| fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_some())).collect();
-    assert!(filled.is_empty(), "{filled:?}");
+    let is_filled = |path: &PathBuf| fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_some());
+    let folders = || fs::read_dir(&views).into_iter().flatten().flatten().map(|entry| entry.path());
+    // On a busy machine the last process in it may end a moment after the program that has ended it.
+    wait_until(|| !folders().any(|path| is_filled(&path)));
 }
 
 #[test]
@@ -31,7 +32,7 @@ pub(super) fn one_that_hangs_is_ended_in_time() {
     let before = mounts();
     for place in ["try", "end"] {
         let mut job = lab.job("trap '' TERM INT HUP; echo begun; (sleep 1000 &); while :; do sleep 1000; done");
-        job["timeout_ms"] = json!(700);
+        job["timeout_ms"] = json!(2_000);
         if place == "try" {
             job.as_object_mut().expect("an object").remove("end");
             job["try"] = json!([]);
@@ -306,7 +307,7 @@ pub(super) fn a_cancelled_one_ends_at_once() {
     assert!(began.elapsed() < Duration::from_secs(10));
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an answer");
     assert_eq!(answer["ended"], "cancelled");
-    assert!(sleepers(&seconds).is_empty());
+    wait_until(|| sleepers(&seconds).is_empty());
     nothing_is_left(&lab, &before);
 }
 

@@ -19,5 +19,6 @@ pub mod replies;
 pub mod session;
 #[cfg(unix)]
 pub mod terminal;
+pub mod under_way;
 pub mod wait;
 pub mod web_hook;

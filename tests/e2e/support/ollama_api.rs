@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::messages_api::http::{Connection, HttpRequest};
 use super::messages_api::{RecordedRequest, Script};
+use super::under_way::{Requests, UnderWay};
 
 /// A running Ollama; dropping it stops it, and fails the test when it was sent what Ollama could not have read.
 pub struct OllamaApi {
@@ -50,8 +51,7 @@ struct Shared {
     violations: Mutex<Vec<String>>,
     errors_sent: AtomicUsize,
     broken: AtomicUsize,
-    under_way: AtomicUsize,
-    most_at_once: AtomicUsize,
+    under_way: Requests,
     stopped: AtomicBool,
 }
 
@@ -101,8 +101,7 @@ impl Behaviour {
             violations: Mutex::default(),
             errors_sent: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
-            under_way: AtomicUsize::new(0),
-            most_at_once: AtomicUsize::new(0),
+            under_way: Requests::default(),
             stopped: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -136,7 +135,7 @@ impl OllamaApi {
 
     /// Most chats that were under way at once.
     pub fn most_at_once(&self) -> usize {
-        self.shared.most_at_once.load(Ordering::SeqCst)
+        self.shared.under_way.most()
     }
 }
 
@@ -181,49 +180,47 @@ impl Shared {
                 }),
             ),
             ("POST", "/api/chat", model) => {
-                let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-                self.most_at_once.fetch_max(under_way, Ordering::SeqCst);
+                let mut under_way = self.under_way.begin();
                 let converted = converted(&body);
                 let recorded = RecordedRequest::read(&request.headers, converted);
                 lock(&self.chats).push(Chat { agent: recorded.agent.clone(), body: body.clone() });
-                let answered = match model {
-                    Some((_, _, capabilities)) => self.chat(connection, &recorded, &body, capabilities),
-                    None => refuse(connection, 404, &format!("model '{name}' not found")),
+                let answer = match model {
+                    Some((_, _, capabilities)) => self.chat(&recorded, &body, capabilities),
+                    None => Err((404, format!("model '{name}' not found"))),
                 };
-                self.under_way.fetch_sub(1, Ordering::SeqCst);
-                answered
+                send(connection, answer, &mut under_way)
             }
             (_, "/api/show", None) => refuse(connection, 404, &format!("model '{name}' not found")),
             _ => connection.respond(404, &[], b"404 page not found"),
         }
     }
 
+    /// The lines of an answer, or the status and message of a refusal.
     fn chat(
         &self,
-        connection: &mut Connection,
         request: &RecordedRequest,
         body: &Value,
         capabilities: &[&str],
-    ) -> io::Result<()> {
+    ) -> Result<Vec<Value>, (u16, String)> {
         let name = body["model"].as_str().unwrap_or_default();
         let broken: Vec<String> = broken(body).into_iter().map(|fault| format!("{}: {fault}", request.agent)).collect();
         if let Some(fault) = broken.first().cloned() {
             lock(&self.violations).extend(broken);
-            return refuse(connection, 400, &fault);
+            return Err((400, fault));
         }
         let sent = self.errors_sent.fetch_add(1, Ordering::SeqCst);
         if let Some((status, message)) = self.behaviour.errors.get(sent) {
-            return refuse(connection, *status, message);
+            return Err((*status, message.clone()));
         }
         if !capabilities.contains(&"tools") {
-            return refuse(connection, 400, &format!("registry.ollama.ai/library/{name} does not support tools"));
+            return Err((400, format!("registry.ollama.ai/library/{name} does not support tools")));
         }
         if !body["think"].is_null() && !capabilities.contains(&"thinking") {
-            return refuse(connection, 400, &format!("\"{name}\" does not support thinking"));
+            return Err((400, format!("\"{name}\" does not support thinking")));
         }
         let context = body["options"]["num_ctx"].as_u64().unwrap_or(4096);
         if context > self.behaviour.memory {
-            return refuse(connection, 500, "model requires more system memory (9.9 GiB) than is available (7.6 GiB)");
+            return Err((500, "model requires more system memory (9.9 GiB) than is available (7.6 GiB)".to_owned()));
         }
         let whole = tokens(body, 0);
         let read = kept(body, context);
@@ -233,14 +230,13 @@ impl Shared {
                 "code": 400, "message": message, "type": "exceed_context_size_error",
                 "n_prompt_tokens": whole, "n_ctx": context,
             } });
-            return refuse(connection, 400, &inner.to_string());
+            return Err((400, inner.to_string()));
         }
         let Some(reply) = self.behaviour.script.reply(request) else {
             let missing = format!("the script has no reply {} for {}", request.turn + 1, request.agent);
             lock(&self.violations).push(missing.clone());
-            return refuse(connection, 400, &missing);
+            return Err((400, missing));
         };
-        connection.start_stream(&[("content-type", "application/x-ndjson")])?;
         let mut lines: Vec<Value> = Vec::new();
         for block in reply.content() {
             lines.extend(lines_of(name, &block));
@@ -255,13 +251,34 @@ impl Shared {
                 "prompt_eval_count": read, "eval_count": written,
             }));
         }
-        for line in &lines {
-            let text = format!("{line}\n");
-            let (first, second) = text.as_bytes().split_at(text.len() / 2);
-            connection.send_chunks(&[first, second])?;
-        }
-        connection.end_stream()
+        Ok(lines)
     }
+}
+
+/// Send what a chat is answered with.
+fn send(
+    connection: &mut Connection,
+    answer: Result<Vec<Value>, (u16, String)>,
+    under_way: &mut UnderWay<'_>,
+) -> io::Result<()> {
+    let lines = match answer {
+        Ok(lines) => lines,
+        Err((status, message)) => {
+            under_way.end();
+            return refuse(connection, status, &message);
+        }
+    };
+    connection.start_stream(&[("content-type", "application/x-ndjson")])?;
+    let last = lines.len().saturating_sub(1);
+    for (number, line) in lines.iter().enumerate() {
+        if number == last {
+            under_way.end();
+        }
+        let text = format!("{line}\n");
+        let (first, second) = text.as_bytes().split_at(text.len() / 2);
+        connection.send_chunks(&[first, second])?;
+    }
+    connection.end_stream()
 }
 
 /// What Ollama's own reader would refuse, and what a client of it should not leave out.

@@ -16,7 +16,7 @@ fn a_run_passes_through_it_and_its_issues_stand_at_their_lines() {
     // Of phases that pass at once, a reader who is slow is told of the last alone: each takes its time.
     let script = but(Script::new().on(AGENT, finds("One is open.", &[unchecked()])), &[&[own("T1")]]);
     let api = MessagesApi::start(
-        Script::new().by(move |request| Some(script.reply(request)?.after(Duration::from_millis(700)))),
+        Script::new().by(move |request| Some(script.reply(request)?.after(Duration::from_millis(1500)))),
     );
     let mut editor = session.lsp_client(&api);
     let run = editor.start_workflow(json!({ "task": "Do it", "approval": "auto" }));

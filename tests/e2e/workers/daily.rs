@@ -201,6 +201,9 @@ fn what_was_done_without_workers_meanwhile_is_not_paid_again_with_them() {
     let Some(mut lab) = Lab::new(Session::new(&workspace(1)), script, 1) else { return };
     lab.coordinator.start();
     lab.api.wait_for_request(("implement/T1", 1));
+    wait_until("the first turn to be recorded here", || {
+        lab.coordinator.session.of_last_run("transcript.jsonl").contains("\"agent\":\"implement/T1\"")
+    });
     lab.fleet.workers[0].kill();
     lab.coordinator.kill();
     // Here, until the second turn is done.

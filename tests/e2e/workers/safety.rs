@@ -43,7 +43,8 @@ fn offer_of_t1(tap: &Wiretap) -> Heard {
         let text = String::from_utf8_lossy(&heard.payload).into_owned();
         heard.subject.starts_with("baton.work.") && text.contains("\"offered\"") && text.contains("\"T1\"")
     };
-    tap.heard().iter().find(is_it).expect("the job of T1").clone()
+    wait_until("the job of T1", || tap.heard().iter().any(|heard| is_it(&heard)));
+    tap.heard().iter().find(is_it).expect("it is there").clone()
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::workers::Lab;
 /// The greeting, each turn of which takes a moment: of what passes at once, a reader is told of the last alone.
 fn slowly() -> Script {
     let script = script();
-    Script::new().by(move |request| Some(script.reply(request)?.after(Duration::from_millis(700))))
+    Script::new().by(move |request| Some(script.reply(request)?.after(Duration::from_millis(1500))))
 }
 
 #[test]

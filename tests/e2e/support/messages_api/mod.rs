@@ -28,6 +28,8 @@ use cache::PromptCache;
 use http::{Connection, HttpRequest};
 use turns::Answer;
 
+use super::under_way::{Requests, UnderWay};
+
 /// The one key, and the one token, that the server knows.
 pub const KEY: &str = "test-key";
 
@@ -53,8 +55,7 @@ struct Shared {
     seen: Mutex<Seen>,
     news: Condvar,
     cache: Mutex<PromptCache>,
-    under_way: AtomicUsize,
-    most_at_once: AtomicUsize,
+    under_way: Requests,
     stopped: AtomicBool,
 }
 
@@ -95,8 +96,7 @@ impl MessagesApi {
             seen: Mutex::default(),
             news: Condvar::new(),
             cache: Mutex::default(),
-            under_way: AtomicUsize::new(0),
-            most_at_once: AtomicUsize::new(0),
+            under_way: Requests::default(),
             stopped: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -180,40 +180,12 @@ impl MessagesApi {
 
     /// Most requests that were under way at once.
     pub fn most_at_once(&self) -> usize {
-        self.shared.most_at_once.load(Ordering::SeqCst)
+        self.shared.under_way.most()
     }
 
     /// What was refused since the last call.
     pub fn violations(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.seen().violations)
-    }
-}
-
-/// A request for a turn that is being answered. It ends before the last bytes of its answer are sent: the client that has got them may
-/// already have sent the next.
-struct UnderWay<'a> {
-    shared: &'a Shared,
-    at_once: usize,
-    ended: bool,
-}
-
-impl<'a> UnderWay<'a> {
-    fn begin(shared: &'a Shared) -> Self {
-        let at_once = shared.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        shared.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-        Self { shared, at_once, ended: false }
-    }
-
-    fn end(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.shared.under_way.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -266,7 +238,7 @@ impl Shared {
         if (request.method.as_str(), request.path.as_str()) != ("POST", "/v1/messages") {
             return refuse(connection, 404, "not_found_error", "Not found");
         }
-        let mut under_way = UnderWay::begin(self);
+        let mut under_way = self.under_way.begin();
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let recorded = self.record(request, &body, under_way.at_once);
         if !is_authorised(request) {
