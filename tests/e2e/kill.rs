@@ -239,7 +239,7 @@ fn every_way_to_stop_a_run_is_a_cancel() {
         let session = Session::new(&workspace(1));
         let api = MessagesApi::start(but(Script::new().fault("context", [Fault::Silence]), &[&[own("T1")]]));
         let args: &[&str] =
-            if signal.is_some() { &["--task", "Do it"] } else { &["--task", "Do it", "--timeout", "10s"] };
+            if signal.is_some() { &["--task", "Do it"] } else { &["--task", "Do it", "--timeout", "6s"] };
         let run = session.start(&api, args.iter().copied());
         api.wait_for_request("context");
         if let Some(signal) = signal {
