@@ -253,8 +253,7 @@ impl Budget {
             (Some(prompt), Some(_), _) => {
                 format!("too little is left for a turn of about {prompt} tokens and its answer")
             }
-            (None, Some(_), _) => "too little is left for another as long".to_owned(),
-            (None, None, _) => "another as long could cost more than is left".to_owned(),
+            (None, _, _) => "there was no room for another as long".to_owned(),
             (_, None, Some(least)) => format!("the next turn could cost {}, more than is left", cost(least)),
             (_, None, None) => "the next turn could cost more than is left".to_owned(),
         };
@@ -279,7 +278,7 @@ impl Budget {
 pub enum Uncovered {
     /// Turns under way hold what they may give back.
     ForNow,
-    /// There is no room even with nothing else under way.
+    /// There is no room, and nothing to wait for.
     AtAll(Shortage),
 }
 
@@ -299,7 +298,7 @@ impl Reservation<'_> {
     ///
     /// # Errors
     /// When another attempt could overspend: the turn must not be tried again under this reservation. It does not wait for
-    /// other turns to settle; whether that may help is told only where it `can_wait`.
+    /// other turns to settle; that this may help is told only where the caller `can_wait`.
     pub fn cover(&self, lost: &Usage, can_wait: bool) -> Result<(), Uncovered> {
         let mut state = self.budget.state();
         let mut held = self.lost();
@@ -412,9 +411,8 @@ mod tests {
         let Err(Uncovered::AtAll(shortage)) = turn.cover(&lost(0.21), true) else { panic!("it is covered") };
         let message = AgentError::Budget(shortage.clone()).to_string();
         assert!(
-            message.starts_with(
-                "the budget is too small: an answer was lost, and $0.21 of $0.25 used, and another as long"
-            ),
+            message
+                .starts_with("the budget is too small: an answer was lost, and $0.21 of $0.25 used, and there was no"),
             "{message}"
         );
         budget.charge(lost(0.21));

@@ -197,13 +197,11 @@ impl<'a> Conversation<'a> {
         let mut bytes = self.bytes();
         let recalled = transcript.recall(&self.brief.agent, &digest);
         let recalled = recalled.or_else(|| self.recall_of_other_models()).or_else(|| self.recall_with_other_reads());
-        if let Some(mut turn) = recalled {
+        if let Some(RecordedTurn { response: mut turn, cut_by_budget, .. }) = recalled {
             // An earlier version may have recorded it as it came.
             self.settle(&mut turn);
             self.count(&turn, bytes);
-            let was_shorter = (1..u64::from(self.brief.max_tokens)).contains(&turn.usage.output_tokens);
-            let is_cut = turn.stop_reason == StopReason::MaxTokens && was_shorter && !turn.usage.estimated;
-            self.cut_by_budget = is_cut.then_some(CutByBudget::Then);
+            self.cut_by_budget = cut_by_budget.then_some(CutByBudget::Then);
             (self.report)(Activity::CacheOpened);
             return Ok(turn);
         }
@@ -230,6 +228,7 @@ impl<'a> Conversation<'a> {
                 request_sha256: digest,
                 response: turn.clone(),
                 elapsed_ms: began.elapsed().as_millis() as u64,
+                cut_by_budget: self.cut_by_budget.is_some(),
             };
             let added = &self.request.messages[self.unrecorded..];
             let told: Vec<String> = told.iter().map(|told| told.id.clone()).collect();
@@ -389,7 +388,7 @@ impl<'a> Conversation<'a> {
 
     /// The next recorded answer of an interrupted conversation whose calls that only read elsewhere were answered
     /// differently then, or that the user told something. The conversation is resumed with what was recorded.
-    fn recall_with_other_reads(&mut self) -> Option<Turn> {
+    fn recall_with_other_reads(&mut self) -> Option<RecordedTurn> {
         let now = &self.request.messages;
         let reads_others = |tool: &str, input: &Value| self.brief.toolbox.reads_others(tool, input);
         let may_stand = |recorded: &[Message]| is_continued(recorded, now, &reads_others);
@@ -402,7 +401,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// The next recorded answer of a conversation that was begun elsewhere, with another model.
-    fn recall_of_other_models(&self) -> Option<Turn> {
+    fn recall_of_other_models(&self) -> Option<RecordedTurn> {
         let recall =
             |model: &String| self.run.transcript.recall(&self.brief.agent, &request_digest(model, &self.request));
         self.other_models().iter().find_map(recall)

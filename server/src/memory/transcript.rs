@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::journal::{SEAL_KIND, TRANSCRIPT, TranscriptLine, append, each, lock, request_digest, sealed};
 use super::plan_lock::digest;
 use super::seal::Seal;
-use crate::models::{Message, RecordedTurn, Role, Turn, TurnRequest};
+use crate::models::{Message, RecordedTurn, Role, TurnRequest};
 
 /// A run's model turns, kept so that no turn is paid for twice.
 pub struct Transcript {
@@ -109,10 +109,10 @@ impl Transcript {
     }
 
     /// The recorded answer to this exact request, if an interrupted conversation got one.
-    pub fn recall(&self, agent: &str, request_sha256: &str) -> Option<Turn> {
+    pub fn recall(&self, agent: &str, request_sha256: &str) -> Option<RecordedTurn> {
         let mut state = lock(&self.state);
         let answers = state.unclaimed.get_mut(&(agent.to_owned(), request_sha256.to_owned()))?;
-        answers.pop_front().map(|unclaimed| unclaimed.turn.response)
+        answers.pop_front().map(|unclaimed| unclaimed.turn)
     }
 
     /// The recorded answer to a request whose messages are equivalent, and the messages of that request.
@@ -122,7 +122,7 @@ impl Transcript {
         model: &str,
         request: &TurnRequest,
         is_equivalent: &dyn Fn(&[Message]) -> bool,
-    ) -> Option<(Vec<Message>, Turn)> {
+    ) -> Option<(Vec<Message>, RecordedTurn)> {
         let mut state = lock(&self.state);
         for ((agent, request_sha256), answers) in &mut state.unclaimed {
             let Some(answer) = answers.front().filter(|_| *agent == request.agent) else { continue };
@@ -131,7 +131,7 @@ impl Transcript {
             }
             let recorded = TurnRequest { messages: answer.messages.clone(), ..request.clone() };
             if request_digest(model, &recorded) == *request_sha256 {
-                return answers.pop_front().map(|answer| (answer.messages, answer.turn.response));
+                return answers.pop_front().map(|answer| (answer.messages, answer.turn));
             }
         }
         None

@@ -232,6 +232,7 @@ mod tests {
                 usage: Usage::default(),
             },
             elapsed_ms,
+            cut_by_budget: false,
         };
         serde_json::to_string(&turn).expect("serializes")
     }

@@ -163,6 +163,9 @@ pub struct RecordedTurn {
     /// How long it took, in milliseconds.
     #[serde(default)]
     pub elapsed_ms: u64,
+    /// Whether it was cut because the budget had room for a shorter answer only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_by_budget: bool,
 }
 
 #[cfg(test)]

@@ -287,7 +287,14 @@ mod tests {
                 usage: Usage::default(),
             };
             let (agent, model) = ("plan".to_owned(), "anthropic:m".to_owned());
-            let turn = RecordedTurn { agent, model, request_sha256: String::new(), response, elapsed_ms: 5 };
+            let turn = RecordedTurn {
+                agent,
+                model,
+                request_sha256: String::new(),
+                response,
+                elapsed_ms: 5,
+                cut_by_budget: false,
+            };
             let added = request.messages.split_off(0);
             let first = usize::from(n > 0);
             // What begins a conversation is the whole of it: any other request has more than what was added.
