@@ -187,13 +187,6 @@ impl Transcript {
         turns.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Whether this model answered in a conversation of this agent that was left open, and the answer is not taken yet.
-    pub fn has_open_turn(&self, agent: &str, model: &str) -> bool {
-        let state = lock(&self.state);
-        let open = state.unclaimed.iter().filter(|((owner, _), _)| owner == agent).flat_map(|(_, turns)| turns);
-        open.into_iter().any(|open| open.turn.model == model)
-    }
-
     /// How many conversations of an agent have come to their ends in the workflow.
     pub fn closed(&self, agent: &str) -> u32 {
         lock(&self.state).closed.get(agent).copied().unwrap_or(0)

@@ -7,7 +7,8 @@ use super::assignment::Assignment;
 use super::claims::{SharedStaging, listed, with_note};
 use crate::agents::{AgentError, section};
 use crate::contracts::{Attempt, TaskResult, TaskStatus};
-use crate::models::{Model, Tier};
+use crate::memory::TranscriptLine;
+use crate::models::{Block, Model, Tier};
 use crate::text::{short_line, tokens};
 use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, attempt_cost, task_agent};
 use crate::workspace::Staging;
@@ -45,17 +46,16 @@ pub(super) async fn escalation(
         say(format!("no second attempt: {why}, and the {} tier has the same model", tier.as_str()));
         return Ok(Err(first));
     }
+    let edits = staging.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let note = note(&first, &edits, assignment.model.id());
     // One that has begun goes on with what is left.
-    let has_begun = run.context.transcript.has_open_turn(&task_agent(task), model.id());
     if let Err(rest) = has_budget(run, assignment, model.id())
-        && !has_begun
+        && !has_begun(run, task, &model.masked(&note))
     {
         say(format!("no second attempt by the {} tier: {why}, and {rest}", tier.as_str()));
         return Ok(Err(first));
     }
     say(format!("second attempt by the {} tier ({}): {why}", tier.as_str(), model.id()));
-    let edits = staging.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let note = note(&first, &edits, assignment.model.id());
     Ok(Ok(Escalation { tier, model, note, first, edits }))
 }
 
@@ -140,6 +140,16 @@ async fn reason(run: &Run, assignment: &Assignment, first: &Submitted) -> Result
         }
         TaskStatus::Completed | TaskStatus::Blocked => Ok(None),
     }
+}
+
+/// Whether an earlier run left a conversation about the task open that began with this note.
+fn has_begun(run: &Run, task: &str, note: &str) -> bool {
+    let begins_so = |line: &TranscriptLine| {
+        let TranscriptLine::Turn { messages, .. } = line else { return false };
+        let first = messages.first().map(|message| message.content.as_slice()).unwrap_or_default();
+        first.iter().filter_map(Block::as_text).any(|text| text.contains(note))
+    };
+    run.context.transcript.left_open(&task_agent(task)).iter().any(begins_so)
 }
 
 /// Whether the budget's rest holds another attempt.
